@@ -1,0 +1,1 @@
+"""mangavid: manga chapters in, narrated videos out."""

@@ -1,0 +1,97 @@
+"""Every key of the object store and of the jobs table. Nothing else builds one.
+
+Objects of a job::
+
+    jobs/<job_id>/pages/<sha256>.<ext>        a page, content-addressed
+    jobs/<job_id>/pages/manifest.json         Chapter; written last, so its presence means the fetch is complete
+    jobs/<job_id>/script/<inputs>.json        Script
+    jobs/<job_id>/audio/<inputs>.wav          one scene's speech
+    jobs/<job_id>/audio/<inputs>.json         Speech
+    jobs/<job_id>/render/<segment key>.mp4    one segment: the checkpoint
+    jobs/<job_id>/final/<inputs>/e<epoch>/…   video.mp4, captions.srt, thumbnail.jpg, metadata.json
+
+``pages script audio render`` are temporary (Cleanup deletes them, it can't touch ``final``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+import msgspec
+
+TEMPORARY = ("pages", "script", "audio", "render")
+JOB_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+
+def digest(*parts: object) -> str:
+    """A 16-hex key of anything msgspec can write: the address of a product made from these inputs."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]
+
+
+def slug(text: str, limit: int) -> str:
+    """Lower-case ASCII words joined by ``-``; «Đêm trăng» → ``dem-trang``. May be empty."""
+    plain = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:limit].rstrip("-")
+
+
+def job_id(source: str, title: str, chapter: str, language: str) -> str:
+    """``[a-z0-9-]{1,64}`` from what names a chapter (rulings 12): readable, and the same however often it is made."""
+    words = slug(f"{title} {chapter}".strip(), 50)
+    tail = digest(source, title, chapter, language)[:10]
+    return f"{words}-{tail}" if words else tail
+
+
+def page(job: str, sha256: str, ext: str) -> str:
+    return f"jobs/{job}/pages/{sha256}.{ext}"
+
+
+def manifest(job: str) -> str:
+    return f"jobs/{job}/pages/manifest.json"
+
+
+def script(job: str, inputs: str) -> str:
+    return f"jobs/{job}/script/{inputs}.json"
+
+
+def scene_audio(job: str, inputs: str) -> str:
+    return f"jobs/{job}/audio/{inputs}.wav"
+
+
+def speech(job: str, inputs: str) -> str:
+    return f"jobs/{job}/audio/{inputs}.json"
+
+
+def segment(job: str, inputs: str) -> str:
+    return f"jobs/{job}/render/{inputs}.mp4"
+
+
+def soundtrack(job: str, inputs: str) -> str:
+    return f"jobs/{job}/render/{inputs}.m4a"
+
+
+def final(job: str, inputs: str, epoch: int, name: str) -> str:
+    return f"jobs/{job}/final/{inputs}/e{epoch}/{name}"
+
+
+def temporary_prefixes(job: str) -> tuple[str, ...]:
+    return tuple(f"jobs/{job}/{part}/" for part in TEMPORARY)
+
+
+# --- jobs table -----------------------------------------------------------------------------------------------------
+
+
+def job_item(job: str) -> str:
+    return f"JOB#{job}"
+
+
+def run_item(execution: str) -> str:
+    return f"RUN#{execution}"
+
+
+def quota_item(day: str) -> str:
+    return f"QUOTA#{day}"
+
+
+LOCK = "LOCK#pipeline"

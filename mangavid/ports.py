@@ -1,0 +1,264 @@
+"""What the pipeline needs of the world, as Protocols. Adapters: ``mangavid.local``, ``mangavid.aws``, test fakes.
+
+The docstrings are the contract; ``tests/contract`` runs one suite per port over every adapter of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from mangavid.models import Chapter, Credits, Direction, Product, Rendered, Script, Sidecar, Word
+
+Item = dict[str, Any]
+
+# --- the jobs table ---
+
+
+class Clause(msgspec.Struct, frozen=True, array_like=True):
+    """One test of a field. ``absent`` also holds for a missing item; the rest never do.
+
+    ``lt`` compares numbers; ``in`` takes a tuple of values; ``size_lt`` the size of a set.
+    """
+
+    field: str
+    op: Literal["eq", "ne", "absent", "present", "lt", "in", "size_lt", "contains", "not_contains"]
+    value: Any = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of one item, made only where ``when`` holds: every group, and in each group at least one clause."""
+
+    key: str
+    set: Mapping[str, Any] = {}
+    remove: Sequence[str] = ()
+    #: String sets: members to add or take out; idempotent.
+    add: Mapping[str, Sequence[str]] = {}
+    discard: Mapping[str, Sequence[str]] = {}
+    #: Numbers to add to (a missing field counts as 0).
+    plus: Mapping[str, int] = {}
+    when: Sequence[Sequence[Clause]] = ()
+
+
+class Jobs(Protocol):
+    """The jobs table: items by key, changed only by conditional updates (never read-modify-write, H56).
+
+    Reads are strongly consistent except ``by_status``, which may lag (H54). Values are JSON values and string sets
+    (as ``frozenset[str]``).
+    """
+
+    def get(self, key: str) -> Item | None:
+        """The item, or None."""
+
+    def change(self, *changes: Change) -> list[Item]:
+        """Apply all or none, atomically; creates missing items. Returns the items as they are afterwards.
+
+        Raises ConditionFailed (with ``current``) where a condition does not hold.
+        """
+
+    def by_status(self, *status: str) -> Iterator[Item]:
+        """Items with a ``status`` among those given (all job items where none is), newest ``updated_at`` first."""
+
+    def runs(self) -> Iterator[Item]:
+        """RUN# items, newest first."""
+
+
+# --- objects ---
+
+
+class Objects(Protocol):
+    """The object store. A put is atomic: a reader sees the whole object or none."""
+
+    def put(self, key: str, data: bytes | Path, *, if_absent: bool = False) -> Product:
+        """Store bytes or a file's content durably. With ``if_absent``, raises ConditionFailed where the key exists."""
+
+    def get(self, key: str) -> bytes:
+        """Raises SourceNotFound where there is none."""
+
+    def fetch(self, key: str) -> Path:
+        """A local file with the object's content, to be read only. Raises SourceNotFound."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def list(self, prefix: str) -> Iterator[Product]:
+        """Objects below a prefix that ends in ``/``, in key order; ``sha256`` may be empty."""
+
+    def delete(self, keys: Sequence[str]) -> int:
+        """Delete; missing ones are fine. Returns how many there were."""
+
+
+# --- control ---
+
+
+class Callbacks(Protocol):
+    """Answers by task token. Each raises LeaseLost where the token is closed, unknown or malformed."""
+
+    def success(self, token: str, output: Mapping[str, Any]) -> None: ...
+
+    def failure(self, token: str, error: str, cause: str) -> None: ...
+
+    def heartbeat(self, token: str) -> None: ...
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution as listed. ``status``: RUNNING SUCCEEDED FAILED TIMED_OUT ABORTED."""
+
+    arn: str
+    name: str
+    status: str
+    started: datetime
+    stopped: datetime | None = None
+    input: Any = None
+    output: Any = None
+    error: str = ""
+    cause: str = ""
+
+
+class Executions(Protocol):
+    """Executions of the state machine."""
+
+    def start(self, name: str, input: Mapping[str, Any]) -> str:
+        """Returns the ARN. A second start of the same name with the same input returns the first one's ARN."""
+
+    def describe(self, arn: str) -> Execution:
+        """Raises SourceNotFound."""
+
+    def list(self, *, status: str | None = None) -> Iterator[Execution]:
+        """Newest first."""
+
+    def history(self, arn: str, *, reverse: bool = False) -> Iterator[Item]:
+        """Events in the shape of GetExecutionHistory (camelCase keys, ``timestamp`` as datetime)."""
+
+    def stop(self, arn: str, *, error: str, cause: str) -> None: ...
+
+    def redrive(self, arn: str) -> None: ...
+
+
+Phase = Literal["render", "upload"]
+
+
+class Instances(Protocol):
+    """Machines (or processes) that work on one job's phase at one epoch."""
+
+    def launch(self, phase: Phase, job_id: str, epoch: int) -> str:
+        """Start one; idempotent for the same arguments (H38). Returns its id. Raises SpotCapacity."""
+
+    def alive(self, instance: str) -> bool:
+        """Pending or running."""
+
+    def terminate(self, instance: str) -> None:
+        """Ends it now; no error where it is gone."""
+
+
+class Secrets(Protocol):
+    def get(self, name: str) -> str:
+        """Raises AuthError where it is not set."""
+
+
+class Clock(Protocol):
+    """Time comes in through here, everywhere, so that a run can be replayed and a day pass in a millisecond."""
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds, never backwards."""
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+# --- providers ---
+
+
+class RawPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page that passed intake: decodes fully, within limits, 8-bit grey or RGB, upright. ``ext``: jpg, png, webp."""
+
+    name: str
+    ext: str
+    data: bytes
+    width: int
+    height: int
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A chapter a source can deliver. ``ref`` is the source's own address of it; ``identity`` names it for job_id."""
+
+    ref: str
+    identity: str
+    series: str
+    number: str
+    title: str
+    language: str
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """A chapter taken in. ``direction`` is None where the source does not say."""
+
+    found: Found
+    pages: tuple[RawPage, ...]
+    skipped: tuple[str, ...]
+    credits: Credits
+    direction: Direction | None
+    sidecar: Sidecar | None
+
+
+class Source(Protocol):
+    """Where chapters come from."""
+
+    def find(self) -> Iterator[Found]:
+        """Chapters in the order they should be made. Raises SourceUnavailable, BadInput."""
+
+    def fetch(self, found: Found) -> Fetched:
+        """Raises BadInput (broken, over a limit, too many bad pages), SourceUnavailable."""
+
+
+class Writer(Protocol):
+    """Writes the narration."""
+
+    name: str
+
+    def write(self, chapter: Chapter, image: Callable[[int], bytes]) -> Script:
+        """``image(panel index)`` gives the panel's picture as JPEG bytes, made on demand.
+
+        Raises ScriptInvalid, ScriptRefused, WriterUnavailable, AuthError.
+        """
+
+
+class Utterance(msgspec.Struct, frozen=True, kw_only=True):
+    """Speech of one text: WAV bytes (48 kHz, mono, signed 16-bit), its length in samples, and when each word is heard.
+
+    ``words`` are the words of the given text as it is displayed, in order.
+    """
+
+    wav: bytes
+    samples: int
+    words: tuple[Word, ...]
+
+
+class Voice(Protocol):
+    """Speaks. ``key`` names engine, version, voice and settings: the same key and text give the same bytes."""
+
+    key: str
+
+    def speak(self, text: str) -> Utterance:
+        """Raises TtsFailed (this text can't be spoken), TtsUnavailable."""
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a video is now: ``video_id`` in the publisher's terms, ``where`` as a URL or path to print."""
+
+    video_id: str
+    where: str
+
+
+class Publisher(Protocol):
+    """Puts a video where people see it. Publishing the same job twice gives one video."""
+
+    name: str
+
+    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
+        """``fetch(key)`` gives a local file. Raises PublishError, YouTubeQuotaError, AuthError, UpstreamUnavailable."""
