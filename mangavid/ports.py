@@ -262,3 +262,27 @@ class Publisher(Protocol):
 
     def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
         """``fetch(key)`` gives a local file. Raises PublishError, YouTubeQuotaError, AuthError, UpstreamUnavailable."""
+
+
+# --- what a run tells while it works ---
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened in an execution, as it happens.
+
+    ``entered``: a state began; ``progress``: ``done`` of ``total`` (segments, panels, lines: ``unit``); ``retry``: it
+    failed with ``error`` and is tried again in ``seconds``; ``failed``: it failed for good (a Catch may take over);
+    ``succeeded``: it took ``seconds``; ``note``: something the person should know (a page left out).
+    """
+
+    what: Literal["entered", "progress", "retry", "failed", "succeeded", "note"]
+    execution: str
+    state: str
+    job_id: str = ""
+    title: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    detail: str = ""
