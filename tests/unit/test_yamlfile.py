@@ -121,7 +121,7 @@ BOMB = "a: &a [x, x]\n" + "".join(
         ("? [a, b]\n: 1\n", 1, "a key must be a word"),
         ("? {a: b}\n: 1\n", 1, "a key must be a word"),
         ('"": 1\n', 1, "a key is empty"),
-        ("{: 1}\n", 1, "a key is empty"),
+        ("{: 1}\n", 1, "expected the node content"),
         (": 1\n", 1, "don't fit together"),
         ('a: "\\UFFFFFFFF"\n', 1, "can't be read"),
         ('a: "\\uD800"\n', 1, "surrogate"),
