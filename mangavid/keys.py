@@ -6,6 +6,7 @@ Objects of a job::
     jobs/<job_id>/pages/manifest.json         Chapter; written last, so its presence means the fetch is complete
     jobs/<job_id>/script/<inputs>.json        Script
     jobs/<job_id>/audio/<inputs>.wav          one scene's speech
+    jobs/<job_id>/audio/<inputs>.scene.json   SpokenScene; written after the WAV, so its presence means it is spoken
     jobs/<job_id>/audio/<inputs>.json         Speech
     jobs/<job_id>/render/<segment key>.mp4    one segment: the checkpoint
     jobs/<job_id>/final/<inputs>/e<epoch>/…   video.mp4, captions.srt, thumbnail.jpg, metadata.json
@@ -57,6 +58,10 @@ def script(job: str, inputs: str) -> str:
 
 def scene_audio(job: str, inputs: str) -> str:
     return f"jobs/{job}/audio/{inputs}.wav"
+
+
+def spoken_scene(job: str, inputs: str) -> str:
+    return f"jobs/{job}/audio/{inputs}.scene.json"
 
 
 def speech(job: str, inputs: str) -> str:

@@ -197,8 +197,12 @@ class Product(Struct, frozen=True):
 
 
 class Rendered(Struct, frozen=True):
-    """What the renderer commits: the four files of a video, and what was measured on them."""
+    """What the renderer commits: the four files of a video, and what was measured on them.
 
+    ``inputs`` is the digest of all it was made from: another script, voice or setting makes another.
+    """
+
+    inputs: str
     video: Product
     captions: Product
     thumbnail: Product

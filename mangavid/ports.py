@@ -6,12 +6,14 @@ The docstrings are the contract; ``tests/contract`` runs one suite per port over
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from mangavid.config import Config
 from mangavid.models import Chapter, Credits, Direction, Product, Rendered, Script, Sidecar, Word
 
 Item = dict[str, Any]
@@ -286,3 +288,32 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     error: str = ""
     detail: str = ""
+
+
+# --- all of them together ---
+
+
+def _silent(job_id: str, done: int, total: int, unit: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The ports that states and workers are given. Made only by ``mangavid.local.open_target`` and ``mangavid.aws``'s.
+
+    Providers are made on demand, since each brings heavy libraries along. ``source`` takes a RUN# item: a run of named
+    sources takes its chapters from those, any other from the configured one.
+    """
+
+    config: Config
+    jobs: Jobs
+    objects: Objects
+    executions: Executions
+    callbacks: Callbacks
+    instances: Instances
+    clock: Clock
+    source: Callable[[Item], Source]
+    writer: Callable[[], Writer]
+    voice: Callable[[], Voice]
+    publisher: Callable[[], Publisher]
+    progress: Callable[[str, int, int, str], None] = _silent
