@@ -264,9 +264,16 @@ class Job(Struct, frozen=True):
     error: str = ""
     cause: str = ""
     failed_in: str = ""
+    #: What the person should know of this chapter: pages left out, and why.
+    notes: tuple[str, ...] = ()
 
 
 Doc = TypeVar("Doc", bound=msgspec.Struct)
+
+
+def job_of(item: dict[str, Any]) -> Job:
+    """The job in an item of the jobs table. Raises BadInput where it does not fit, or a newer mangavid wrote it."""
+    return _checked({name: value for name, value in item.items() if name != "key"}, Job, str(item.get("key")))
 
 
 def encode(doc: Any) -> bytes:
@@ -277,13 +284,19 @@ def encode(doc: Any) -> bytes:
 def decode(data: bytes, kind: type[Doc], *, name: str) -> Doc:
     """Read a stored document. Raises BadInput naming it where it does not fit, or comes from a newer mangavid."""
     try:
-        raw = msgspec.json.decode(data)
-        version = raw.get("schema_version", SCHEMA_VERSION) if isinstance(raw, dict) else SCHEMA_VERSION
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise BadInput(
-                f"{name} was written by a newer mangavid (schema {version}, this one reads {SCHEMA_VERSION})",
-                hint="update mangavid, or remake the chapter with --again",
-            )
+        return _checked(msgspec.json.decode(data), kind, name)
+    except msgspec.DecodeError as problem:
+        raise BadInput(f"{name} is not what mangavid wrote: {problem}", hint="remake it with --again") from problem
+
+
+def _checked(raw: Any, kind: type[Doc], name: str) -> Doc:
+    version = raw.get("schema_version", SCHEMA_VERSION) if isinstance(raw, dict) else SCHEMA_VERSION
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BadInput(
+            f"{name} was written by a newer mangavid (schema {version}, this one reads {SCHEMA_VERSION})",
+            hint="update mangavid, or remake the chapter with --again",
+        )
+    try:
         return msgspec.convert(raw, kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as problem:
+    except msgspec.ValidationError as problem:
         raise BadInput(f"{name} is not what mangavid wrote: {problem}", hint="remake it with --again") from problem

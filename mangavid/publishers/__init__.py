@@ -1,0 +1,1 @@
+"""Where finished videos go, a file a provider."""

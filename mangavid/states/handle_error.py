@@ -1,0 +1,71 @@
+"""HandleError: record the failure on the job, and decide whether the run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from mangavid import keys, protocol
+from mangavid.errors import ConditionFailed
+from mangavid.ports import Target
+from mangavid.states.runs import Event, Result, facts, now, run_of
+
+_CAUSE_LIMIT = 1000
+#: The state that was at work when the job's status was this.
+_WORKING_IN = {
+    "claimed": "FetchManga",
+    "fetched": "GenerateScript",
+    "scripted": "GenerateTTS",
+    "voiced": "StartRenderer",
+    "rendering": "WaitForRender",
+    "rendered": "StartUploader",
+    "uploading": "WaitForUpload",
+    "awaiting_upload": "StartUploader",
+}
+
+
+def handle(target: Target, event: Event) -> Result:
+    """The quota facts, with ``next``. Needs the jobs table only, and may be delivered twice (H8)."""
+    state: dict[str, Any] = event.get("state") or {}
+    failure = state.get("error") or {}
+    run = run_of(target, event)
+    job_id = str((state.get("job") or {}).get("job_id") or _current(run))
+    item = target.jobs.get(keys.job_item(job_id)) if job_id else None
+    if item and item.get("instance") and item.get("status") in ("rendering", "uploading"):
+        target.instances.terminate(str(item["instance"]))
+    changes = protocol.record_failure(
+        item,
+        job_id,
+        run=event["run"],
+        execution=event["execution"],
+        entered=str(event.get("entered", "")),
+        error=str(failure.get("Error", "Unknown")),
+        cause=readable(str(failure.get("Cause") or "")),
+        failed_in=_WORKING_IN.get(str((item or {}).get("status")), "CheckQuota"),
+        now=now(target),
+    )
+    try:
+        target.jobs.change(*changes)
+    except ConditionFailed:
+        # Delivered twice, or the job is finished or held by another execution: then the run's part alone is tried.
+        with contextlib.suppress(ConditionFailed):
+            target.jobs.change(changes[0])
+    return facts(target, run_of(target, event))
+
+
+def _current(run: dict[str, Any]) -> str:
+    current = str(run.get("current", ""))
+    ended = frozenset(run.get("made", ())) | frozenset(run.get("failed", ()))
+    return "" if current in ended else current
+
+
+def readable(cause: str) -> str:
+    """The message in a cause: a Lambda's is JSON with ``errorMessage``. At most 1,000 characters."""
+    try:
+        found = json.loads(cause)
+    except ValueError:
+        found = None
+    if isinstance(found, dict) and isinstance(found.get("errorMessage"), str):
+        cause = found["errorMessage"]
+    return cause if len(cause) <= _CAUSE_LIMIT else cause[: _CAUSE_LIMIT - 1] + "…"

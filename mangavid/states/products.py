@@ -1,0 +1,35 @@
+"""Reading a job and its stored documents, and the digests that name what is made from them."""
+
+from __future__ import annotations
+
+from mangavid import keys
+from mangavid.config import Config
+from mangavid.errors import SourceNotFound
+from mangavid.models import Chapter, Job, Script, Speech, decode, job_of
+from mangavid.ports import Objects, Target
+
+
+def read_job(target: Target, job_id: str) -> Job:
+    """Raises SourceNotFound where there is none."""
+    item = target.jobs.get(keys.job_item(job_id))
+    if item is None:
+        raise SourceNotFound(f"no job {job_id}", hint="mangavid status lists the jobs")
+    return job_of(item)
+
+
+def read_chapter(objects: Objects, job_id: str) -> Chapter:
+    key = keys.manifest(job_id)
+    return decode(objects.get(key), Chapter, name=key)
+
+
+def read_script(objects: Objects, job: Job) -> Script:
+    return decode(objects.get(job.script_key), Script, name=job.script_key)
+
+
+def read_speech(objects: Objects, job: Job) -> Speech:
+    return decode(objects.get(job.speech_key), Speech, name=job.speech_key)
+
+
+def render_inputs(job: Job, config: Config) -> str:
+    """The digest of all a video is made from: its script and speech (by their keys) and the picture's settings."""
+    return keys.digest("video", job.script_key, job.speech_key, config.video)

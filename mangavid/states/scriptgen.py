@@ -1,0 +1,33 @@
+"""GenerateScript: the narration of a chapter, a scene a panel."""
+
+from __future__ import annotations
+
+from mangavid import keys, protocol
+from mangavid.models import Chapter, Script, decode, encode
+from mangavid.ports import Target
+from mangavid.states.crops import PanelImages
+from mangavid.states.products import read_chapter, read_job
+from mangavid.states.runs import Event, Result, now
+
+
+def handle(target: Target, event: Event) -> Result:
+    """``{"scenes"}``. Stored under the digest of its inputs right after the answer: never asked for twice (H79)."""
+    job = read_job(target, event["job_id"])
+    chapter = read_chapter(target.objects, job.job_id)
+    inputs = keys.digest("script", chapter, target.config.language, target.config.writer)
+    key = keys.script(job.job_id, inputs)
+    if target.objects.exists(key):
+        script = decode(target.objects.get(key), Script, name=key)
+    else:
+        script = _write(target, chapter)
+        target.objects.put(key, encode(script))
+    target.jobs.change(
+        protocol.advance(
+            job.job_id, event["execution"], "scripted", now(target), script_key=key, scenes=len(script.scenes)
+        )
+    )
+    return {"scenes": len(script.scenes)}
+
+
+def _write(target: Target, chapter: Chapter) -> Script:
+    return target.writer().write(chapter, PanelImages(target.objects, chapter).jpeg)
