@@ -13,7 +13,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from mangavid.errors import ConfigError, MangavidError
+from mangavid.errors import BadSidecar, ConfigError, MangavidError
 
 DEPTH = 20
 SIZE = 256 * 1024
@@ -71,8 +71,8 @@ def load(data: bytes, name: str, *, error: type[MangavidError] = ConfigError) ->
 
 
 def plain(data: bytes, name: str) -> Any:
-    """``load`` without the lines, for callers that check the value by themselves."""
-    return load(data, name)[0]
+    """A narration sidecar's value, for its own reader to check (``mangavid.sources.sidecar``). Raises BadSidecar."""
+    return load(data, name, error=BadSidecar)[0]
 
 
 def _decoded(data: bytes) -> str:

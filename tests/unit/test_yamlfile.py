@@ -168,9 +168,9 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
     assert value == []
 
 
-def test_the_caller_chooses_the_class_of_the_error() -> None:
+def test_a_sidecar_is_refused_as_a_sidecar() -> None:
     with pytest.raises(BadSidecar, match=r"s\.yaml:1: "):
-        load(b"a: [", "s.yaml", error=BadSidecar)
+        plain(b"a: [", "s.yaml")
 
 
 @settings(max_examples=500, deadline=None)

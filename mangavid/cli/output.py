@@ -1,0 +1,154 @@
+"""Where everything a person or a script sees goes out: data to stdout, all else to stderr.
+
+Titles, file names and error texts come from outside and may hold escape sequences, text that runs backwards or
+invisible characters. Every function here passes what it prints through ``safe``, and nothing is ever read as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+import msgspec
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+Cell = str | tuple[str, str]
+"""Text, or text and the style it is shown in on a terminal."""
+
+STYLES = {
+    "RUNNING": "cyan",
+    "SUCCEEDED": "green",
+    "FAILED": "red",
+    "TIMED_OUT": "red",
+    "ABORTED": "yellow",
+    "uploaded": "green",
+    "cleaned": "green",
+    "failed": "red",
+    "quarantined": "red",
+    "interrupted": "yellow",
+    "awaiting_upload": "yellow",
+}
+
+# Escape sequences as a terminal reads them (ECMA-48): CSI … final byte, OSC and its like up to their terminator.
+_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+)
+_DROPPED = frozenset({"Cc", "Cf", "Cs", "Cn", "Co"})
+
+
+def safe(text: object) -> str:
+    """One line without anything that a terminal obeys or that hides text: no C0, C1, bidirectional or invisible
+    character, no escape sequence. Line ends and tabs become spaces.
+    """
+    words = str(text)
+    if words.isprintable():
+        return words
+    words = _SEQUENCE.sub("", words)
+    return "".join(_visible(char) for char in words)
+
+
+def _visible(char: str) -> str:
+    if char in "\t\n\r\v\f\x85\u2028\u2029":
+        return " "
+    return "" if unicodedata.category(char) in _DROPPED else char
+
+
+def write(text: object = "") -> None:
+    """A line of data, to stdout."""
+    _line(sys.stdout, text)
+
+
+def say(text: object = "") -> None:
+    """A line for the person, to stderr."""
+    _line(sys.stderr, text)
+
+
+def _line(stream: TextIO, text: object) -> None:
+    stream.write(f"{safe(text)}\n")
+    stream.flush()
+
+
+def dumps(value: Any, *, indent: int | None = 2) -> str:
+    """JSON in plain ASCII with sorted keys: the same value is the same text, and no terminal obeys any of it."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, indent=indent, default=_builtin)
+    return text.replace("\x7f", "\\u007f")
+
+
+def _builtin(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return msgspec.to_builtins(value)
+
+
+def write_json(value: Any) -> None:
+    """A document for a script, to stdout."""
+    sys.stdout.write(dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Rows below their headings, to stdout: fitted to a terminal, and as wide as they are where piped."""
+    from rich.table import Table
+
+    screen = console(sys.stdout)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for heading in columns:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(styled(cell) for cell in row))
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as captured:
+        screen.print(table)
+    for line in captured.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")
+    sys.stdout.flush()
+
+
+def styled(cell: Cell) -> Text:
+    """A cell as rich text: never markup. A status gets its colour by itself."""
+    from rich.text import Text
+
+    text, style = cell if isinstance(cell, tuple) else (cell, STYLES.get(cell, ""))
+    return Text(safe(text), style=style, no_wrap=False)
+
+
+def console(stream: TextIO) -> Console:
+    """A rich console on a stream: NO_COLOR is respected, nothing is highlighted, and a pipe has no width."""
+    from rich.console import Console
+
+    width = None if stream.isatty() else 100_000
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 14 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def moment(when: datetime | str) -> str:
+    """A time in the zone of whoever reads it: ``2026-11-23 15:04:05``. Text that is no time stays as it is."""
+    if isinstance(when, str):
+        try:
+            return moment(datetime.fromisoformat(when))
+        except ValueError:
+            return when
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")

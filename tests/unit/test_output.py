@@ -1,0 +1,126 @@
+"""What leaves for the terminal obeys nobody outside."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mangavid.cli import output
+
+HOSTILE = [
+    "\x1b[2J\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07rest",
+    "\x1b]8;;file:///etc/passwd\x1b\\link\x1b]8;;\x1b\\",
+    "\x9b31mred",
+    "\x9d0;t\x9crest",
+    "\x1bPq#0\x1b\\sixel",
+    "\u202eevil\u202c",
+    "a\u200bb\u200dc\ufeff",
+    "[/b]",
+    "[link=file:///x]y[/link]",
+    "[bold red]x",
+    ":skull:",
+    "a\r\nb\x00c\x7f",
+    "\ud800",
+    "\U000e0041",
+    "\x1b",
+    "\x1b[",
+    "Đêm trăng 月夜 👩‍👩‍👧",
+]
+
+
+@contextmanager
+def streams() -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    before = sys.stdout, sys.stderr
+    out, err = io.StringIO(), io.StringIO()
+    sys.stdout, sys.stderr = out, err
+    try:
+        yield out, err
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def harmless(text: str, *, lines: int | None = None) -> bool:
+    assert lines is None or text.count("\n") == lines
+    return all(char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(st.one_of(st.text(), st.text(st.sampled_from("\x1b\x9b[]()0;m\x07\\\u202e\u2066\u200b\n\r\t/bx:\x7f\x00 "))))
+@example("[/b]")
+@example("\x1b]8;;x\x1b\\")
+def test_no_text_reaches_a_terminal_as_a_command(text: str) -> None:
+    with streams() as (out, err):
+        output.write(text)
+        output.say(text)
+    assert harmless(out.getvalue(), lines=1)
+    assert harmless(err.getvalue(), lines=1)
+    document = output.dumps({"title": text, text: 1})
+    assert document.isascii()
+    assert harmless(document)
+    assert json.loads(document)["title" if text != "title" else text] in (text, 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=40), st.text(max_size=10))
+def test_no_text_in_a_table_is_a_command_or_markup(text: str, heading: str) -> None:
+    with streams() as (out, _):
+        output.write_table(["title", "status"], [[text, "failed"], [(heading, "red"), text]])
+    assert harmless(out.getvalue())
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_known_attacks_come_out_as_plain_text(text: str) -> None:
+    with streams() as (out, _):
+        output.write_table(["title"], [[text]])
+    assert harmless(out.getvalue(), lines=2)
+
+
+def test_escape_sequences_go_whole_and_words_stay() -> None:
+    assert output.safe("\x1b[2J\x1b[31mred\x1b[0m") == "red"
+    assert output.safe("\x1b]8;;file:///etc/passwd\x1b\\link\x1b]8;;\x1b\\") == "link"
+    assert output.safe("[/b] :skull: [link=x]") == "[/b] :skull: [link=x]"
+    assert output.safe("Đêm trăng, chương 3 – 月夜") == "Đêm trăng, chương 3 – 月夜"
+    assert output.safe("a\tb\nc") == "a b c"
+
+
+def test_markup_is_shown_and_not_obeyed_in_a_table() -> None:
+    with streams() as (out, _):
+        output.write_table(["title"], [["[bold]x[/bold] :skull:"]])
+    assert out.getvalue() == "title\n[bold]x[/bold] :skull:\n"
+
+
+def test_a_piped_table_is_neither_cut_nor_wrapped_nor_padded() -> None:
+    with streams() as (out, _):
+        output.write_table(["a", "b"], [["x" * 300, "y"], ["z", "w" * 300]])
+    assert out.getvalue().splitlines() == ["a" + " " * 301 + "b", "x" * 300 + "  y", "z" + " " * 301 + "w" * 300]
+
+
+def test_json_is_sorted_and_the_same_however_it_was_put_together() -> None:
+    when = datetime(2026, 11, 23, 8, tzinfo=UTC)
+    value = {"b": frozenset({"z", "a"}), "a": when}
+    assert output.dumps(value, indent=None) == '{"a": "2026-11-23T08:00:00+00:00", "b": ["a", "z"]}'
+    assert output.dumps("\x7f\x9b\u202e") == '"\\u007f\\u009b\\u202e"'
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (9.96, "10 s"), (12.4, "12 s"), (59.7, "1 min 00 s"), (60, "1 min 00 s"), (185.2, "3 min 05 s"),
+     (3599.7, "1 h 00 min"), (8040, "2 h 14 min"), (100_000, "27 h 46 min")],
+)  # fmt: skip
+def test_a_duration_is_said_as_a_person_says_it(seconds: float, words: str) -> None:
+    assert output.duration(seconds) == words
+
+
+def test_a_moment_that_is_no_time_stays_as_it_is() -> None:
+    assert output.moment("yesterday") == "yesterday"
+    assert len(output.moment("2026-11-23T08:00:00+00:00")) == len("2026-11-23 08:00:00")
