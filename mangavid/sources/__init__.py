@@ -1,0 +1,5 @@
+"""Where chapters come from: one module a provider, each with a class that is a ``mangavid.ports.Source``.
+
+``local`` reads folders and CBZ/ZIP files. ``archive``, ``comicinfo``, ``sidecar`` and ``intake`` are what every
+provider shares: whatever the bytes came from, they pass through ``intake`` before anything else sees them.
+"""
