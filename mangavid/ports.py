@@ -293,7 +293,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 # --- all of them together ---
 
 
-def _silent(job_id: str, done: int, total: int, unit: str) -> None:
+def silent(job_id: str, done: int, total: int, unit: str) -> None:
     """Progress that nobody watches."""
 
 
@@ -316,4 +316,4 @@ class Target:
     writer: Callable[[], Writer]
     voice: Callable[[], Voice]
     publisher: Callable[[], Publisher]
-    progress: Callable[[str, int, int, str], None] = _silent
+    progress: Callable[[str, int, int, str], None] = silent

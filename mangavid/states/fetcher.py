@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-import msgspec
-
 from mangavid import keys, protocol
 from mangavid.errors import ConditionFailed, SourceNotFound
 from mangavid.models import Chapter, Direction, Page, encode
 from mangavid.ports import Fetched, Found, Item, Target
+from mangavid.states.products import read_chapter, read_job
 from mangavid.states.runs import Event, Result, now, run_of
 
 
@@ -23,21 +22,16 @@ def handle(target: Target, event: Event) -> Result:
     waiting = _waiting(target, event, run)
     if waiting:
         return {"status": "awaiting_upload", "job_id": waiting}
-    found = _take(target, event, run)
-    if found is None:
-        return {"status": _nothing_left(run), "job_id": ""}
-    job_id = job_of_found(found)
-    _bring(target, event, run, found, job_id)
-    return {"status": "success", "job_id": job_id}
+    for job_id, found in _candidates(target, run):
+        if _take(target, event, run, job_id, found):
+            _bring(target, event, run, job_id, found)
+            return {"status": "success", "job_id": job_id}
+    only_failures = run.get("failed") and not run.get("made")
+    return {"status": "nothing_but_failures" if only_failures else "no_manga_available", "job_id": ""}
 
 
 def job_of_found(found: Found) -> str:
     return keys.job_id(found.identity, found.series or found.title, found.number, found.language)
-
-
-def _nothing_left(run: Item) -> str:
-    only_failures = run.get("failed") and not run.get("made")
-    return "nothing_but_failures" if only_failures else "no_manga_available"
 
 
 def _running(target: Target, item: Item | None, mine: str) -> bool:
@@ -64,37 +58,37 @@ def _waiting(target: Target, event: Event, run: Item) -> str:
     return ""
 
 
-def _take(target: Target, event: Event, run: Item) -> Found | None:
-    """The chapter this run works on now: the one it holds, else the next it may take, claimed."""
+#: Left by a run that ended, or put back by ``mangavid retry``: taken up again before a new chapter.
+LEFT = ("claimed", "fetched", "scripted", "voiced", "rendering", "rendered", "uploading", "interrupted")
+
+
+def _candidates(target: Target, run: Item) -> Iterator[tuple[str, Found | None]]:
+    """Jobs left unfinished (their chapter need not be looked for), then the source's chapters."""
+    if not run.get("sources"):
+        for item in sorted(target.jobs.by_status(*LEFT), key=lambda one: str(one.get("updated_at", ""))):
+            yield str(item["job_id"]), None
+    for found in target.source(run).find():
+        yield job_of_found(found), found
+
+
+def _take(target: Target, event: Event, run: Item, job_id: str, found: Found | None) -> bool:
+    """Whether this run works on the chapter now: it holds it already, or may take it and does."""
     current = str(run.get("current", ""))
-    ended = frozenset(run.get("made", ())) | frozenset(run.get("failed", ()))
-    again = bool(run.get("again"))
-    for found in _candidates(target, run):
-        job_id = job_of_found(found)
-        if current and current not in ended:
-            if job_id == current:
-                return found
-            continue
-        if job_id in run.get("attempted", ()):
-            continue
-        item = target.jobs.get(keys.job_item(job_id))
-        busy = _running(target, item, event["execution"])
-        # A chapter that was named is wanted, whatever became of it before.
-        named = bool(run.get("sources")) and (item or {}).get("status") == "quarantined"
-        if not protocol.may_take(item, mine=event["execution"], running=busy, again=again or named):
-            continue
-        fields = {
-            "title": found.title,
-            "source": found.ref,
-            "counted": bool(run.get("counted", True)),
-        }
-        if _claim(target, event, item, job_id, fields, again=again):
-            return found
-    return None
-
-
-def _candidates(target: Target, run: Item) -> Iterator[Found]:
-    return target.source(run).find()
+    if current and current not in frozenset(run.get("made", ())) | frozenset(run.get("failed", ())):
+        return job_id == current
+    if job_id in run.get("attempted", ()):
+        return False
+    item = target.jobs.get(keys.job_item(job_id))
+    again = job_id in run.get("again", ())
+    # A chapter that was named is wanted, whatever became of it before.
+    wanted = again or (bool(run.get("sources")) and (item or {}).get("status") == "quarantined")
+    busy = _running(target, item, event["execution"])
+    if not protocol.may_take(item, mine=event["execution"], running=busy, again=wanted):
+        return False
+    fields: dict[str, object] = {}
+    if found is not None:
+        fields = {"title": found.title, "source": found.ref, "counted": bool(run.get("counted", True))}
+    return _claim(target, event, item, job_id, fields, again=again)
 
 
 def _claim(
@@ -110,13 +104,13 @@ def _claim(
     return True
 
 
-def _bring(target: Target, event: Event, run: Item, found: Found, job_id: str) -> None:
+def _bring(target: Target, event: Event, run: Item, job_id: str, found: Found | None) -> None:
     """Pages first, content-addressed; the manifest last, so that its presence means all is there (H49)."""
     manifest = keys.manifest(job_id)
-    if target.objects.exists(manifest) and not run.get("again"):
-        chapter = msgspec.json.decode(target.objects.get(manifest), type=Chapter)
+    if target.objects.exists(manifest) and job_id not in run.get("again", ()):
+        chapter = read_chapter(target.objects, job_id)
     else:
-        chapter = _intake(target, found, job_id)
+        chapter = _intake(target, found or _look_up(target, job_id), job_id)
         target.objects.put(manifest, encode(chapter))
     target.jobs.change(
         protocol.advance(
@@ -130,6 +124,14 @@ def _bring(target: Target, event: Event, run: Item, found: Found, job_id: str) -
             notes=list(chapter.skipped),
         )
     )
+
+
+def _look_up(target: Target, job_id: str) -> Found:
+    """The chapter of a job that was left before its pages were in, found again where it was."""
+    ref = read_job(target, job_id).source
+    for found in target.source({"sources": [ref]}).find():
+        return found
+    raise SourceNotFound(f"the chapter of {job_id} is no longer at {ref}")
 
 
 def _intake(target: Target, found: Found, job_id: str) -> Chapter:

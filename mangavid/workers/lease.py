@@ -25,7 +25,8 @@ _REPORT_SECONDS = 300.0
 class Lease:
     """Claim with ``claim()``, then use as a context manager around the work.
 
-    ``notice`` says why the machine is being taken away, or None; it is asked every second or so.
+    ``notice`` says why the machine is being taken away, or None; it is asked every second or so. ``on_lost`` ends this
+    process where the work has not stopped by itself 50 s after the lease was lost.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Lease:
         *,
         owner: str,
         notice: Callable[[], str | None] = lambda: None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._target = target
         self.job_id = job_id
@@ -44,6 +46,7 @@ class Lease:
         self.epoch = epoch
         self._owner = owner
         self._notice = notice
+        self._on_lost = on_lost
         self._token = ""
         self._last_beat = 0.0
         self._last_progress = 0.0
@@ -177,7 +180,15 @@ class Lease:
             self._target.jobs.change(protocol.beat(self.job_id, self.epoch, self._now()))
 
     def _keep(self) -> None:
-        """Heartbeats and the notice, until the work ends. No error ends it silently: each ends in ``lost`` or a retry."""
+        """Heartbeats and the notice, until the work ends; no error ends this unseen: each is ``lost`` or a retry.
+
+        Work that does not notice ``lost`` in time (it hangs, or is inside a library) is ended by ``on_lost``.
+        """
+        self._watch()
+        if self.lost.is_set() and not self._stop.wait(protocol.EXIT_SECONDS - protocol.FENCE_SECONDS):
+            self._on_lost()
+
+    def _watch(self) -> None:
         clock = self._target.clock
         due = clock.monotonic() + protocol.HEARTBEAT_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load
         while not self._stop.wait(1.0):

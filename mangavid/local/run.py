@@ -1,0 +1,297 @@
+"""``mangavid run`` on this machine: the state machine file, driven by the local engine until it ends.
+
+A run that was killed is found in the journal and driven on before anything new is begun.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from mangavid import asl, keys
+from mangavid.config import Config
+from mangavid.errors import Interrupted, Locked, UsageError, by_name
+from mangavid.local import home_of, open_target
+from mangavid.local.engine.interpreter import Engine
+from mangavid.local.handlers import function_handlers
+from mangavid.local.instances import ProcessInstances
+from mangavid.local.watch import Watch
+from mangavid.models import Job, job_of
+from mangavid.ports import Change, Item, Step
+from mangavid.protocol import FINISHED
+from mangavid.quota import quota_day
+from mangavid.states.fetcher import LEFT, job_of_found
+
+_DRAIN_SECONDS = 30.0
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A chapter that has its video. ``existed``: it was made before, nothing was done now."""
+
+    job_id: str
+    title: str
+    video: str
+    captions: str
+    thumbnail: str
+    metadata: str
+    seconds: float
+    existed: bool = False
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    job_id: str
+    title: str
+    state: str
+    error: str
+    cause: str
+    hint: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a run: ``status`` is the execution's (empty where none was needed)."""
+
+    execution: str
+    status: str
+    made: tuple[Made, ...]
+    failed: tuple[Failed, ...]
+    skipped: tuple[str, ...]
+    quota_reached: bool
+    exit_code: int
+
+
+def run(config: Config, sources: Sequence[str], *, again: bool, on_step: Callable[[Step], None]) -> Outcome:
+    """Make the chapters named, or without names the library's next ones until the day's quota is reached.
+
+    ``on_step`` is called from several threads, one at a time. Raises Locked where a run is at work in the same home,
+    UsageError where there is nothing to make, SourceNotFound and BadInput where a named chapter is not one,
+    Interrupted after Ctrl-C or SIGTERM (workers drained, everything done so far kept).
+    """
+    home = home_of(config)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _run_lock(home), _terminable():
+        return _Run(config, home, on_step).go(sources, again)
+
+
+class _Run:
+    def __init__(self, config: Config, home: Path, on_step: Callable[[Step], None]) -> None:
+        self._config = config
+        self._watch = Watch(on_step)
+        self._target = open_target(config, home=home, progress=self._watch.progress)
+        assert isinstance(self._target.instances, ProcessInstances)
+        self._instances = self._target.instances
+        self._engine = Engine(
+            home / "journal.db",
+            asl.local_definition(),
+            self._target.clock,
+            function_handlers(self._target),
+        )
+        self._watch.follow(self._target, self._engine)
+
+    def go(self, sources: Sequence[str], again: bool) -> Outcome:
+        driven: list[str] = []
+        existing: list[str] = []
+        for unfinished in list(self._target.executions.list(status="RUNNING")):
+            self._watch.note(unfinished.name, "going on with the run that was interrupted")
+            self._drive(unfinished.arn)
+            driven.append(unfinished.name)
+        taken = {job for name in driven for job in self._run_item(name).get("attempted", ())}
+        if sources:
+            wanted, existing, remake = self._sort_out(sources, again, taken)
+            if wanted:
+                driven.append(self._begin(wanted, counted=False, again=remake))
+        elif self._config.source.library:
+            if not driven:
+                driven.append(self._begin([], counted=True, again=[]))
+        else:
+            left = [str(item["source"]) for item in self._target.jobs.by_status(*LEFT)]
+            if left:
+                driven.append(self._begin(left, counted=False, again=[]))
+            elif not driven:
+                raise UsageError(
+                    "nothing to make: no chapter named, and no library folder set",
+                    hint="mangavid run CHAPTER.cbz, or set source.library to a folder of chapters",
+                )
+        return self._outcome(driven, existing)
+
+    def _sort_out(self, sources: Sequence[str], again: bool, taken: set[str]) -> tuple[list[str], list[str], list[str]]:
+        """Of the chapters named: those to make, the jobs that have their video already, the jobs to make anew."""
+        wanted: list[str] = []
+        existing: list[str] = []
+        remake: list[str] = []
+        for found in self._target.source({"sources": [str(Path(one).absolute()) for one in sources]}).find():
+            job_id = job_of_found(found)
+            if job_id in taken:
+                continue
+            item = self._target.jobs.get(keys.job_item(job_id)) or {}
+            finished = item.get("status") in FINISHED
+            if finished and not again and Path(str(item.get("published", ""))).is_file():
+                existing.append(job_id)
+                continue
+            if finished:
+                remake.append(job_id)
+            wanted.append(found.ref)
+        return wanted, existing, remake
+
+    def _begin(self, sources: list[str], *, counted: bool, again: list[str]) -> str:
+        clock = self._target.clock
+        stamp = clock.now()
+        name = f"run-{stamp:%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
+        self._target.jobs.change(
+            Change(
+                key=keys.run_item(name),
+                set={
+                    "name": name,
+                    "started_at": stamp.isoformat(timespec="microseconds"),
+                    "quota_day": quota_day(stamp),
+                    "sources": sources,
+                    "counted": counted,
+                },
+                add={"again": again} if again else {},
+            )
+        )
+        self._drive(self._engine.start(name, {}))
+        return name
+
+    def _drive(self, arn: str) -> None:
+        try:
+            self._engine.run(arn, on_event=self._watch.event, should_stop=self._watch.tick)
+        except KeyboardInterrupt:
+            self._drain()
+            raise Interrupted("stopped") from None
+
+    def _drain(self) -> None:
+        """Let workers finish the segments in hand; a second Ctrl-C ends them at once."""
+        clock = self._target.clock
+        alive = self._instances.all_alive()
+        try:
+            if alive:
+                self._watch.note("", "stopping: the segments in hand are finished first (Ctrl-C again: at once)")
+            for instance in alive:
+                self._instances.drain(instance)
+            limit = clock.monotonic() + _DRAIN_SECONDS
+            while any(self._instances.alive(one) for one in alive) and clock.monotonic() < limit:
+                clock.sleep(0.1)
+        except KeyboardInterrupt:
+            pass
+        for instance in alive:
+            self._instances.terminate(instance)
+
+    def _run_item(self, name: str) -> Item:
+        return self._target.jobs.get(keys.run_item(name)) or {}
+
+    def _outcome(self, driven: list[str], existing: list[str]) -> Outcome:
+        made = [_made(self._job(job_id), existed=True) for job_id in existing]
+        failed: list[Failed] = []
+        notes: list[str] = []
+        reached = False
+        status = ""
+        stopped_by = ""
+        for name in driven:
+            item = self._run_item(name)
+            one = self._target.executions.describe(str(item["execution"]))
+            status = one.status
+            reached = reached or bool(one.output and one.output.get("quota", {}).get("quota_reached"))
+            stopped_by = str(item.get("stop", stopped_by))
+            for job_id in sorted(item.get("made", ())):
+                job = self._job(job_id)
+                made.append(_made(job, existed=False))
+                notes += [f"{job.title}: {note}" for note in job.notes]
+            for job_id in sorted(item.get("failed", ())):
+                failed.append(_failed(self._job(job_id)))
+            if item.get("last_failure") and not item.get("failed"):
+                error = str(item.get("last_error"))
+                failed.append(_failure("", "", "FetchManga", error, str(item.get("last_cause"))))
+        return Outcome(
+            execution=driven[-1] if driven else "",
+            status=status,
+            made=tuple(made),
+            failed=tuple(failed),
+            skipped=tuple(notes),
+            quota_reached=reached,
+            exit_code=exit_code(made, failed, reached=reached),
+        )
+
+    def _job(self, job_id: str) -> Job:
+        item = self._target.jobs.get(keys.job_item(job_id))
+        assert item is not None, "a run's jobs exist"
+        return job_of(item)
+
+
+def exit_code(made: Sequence[Made], failed: Sequence[Failed], *, reached: bool) -> int:
+    """0 where a video was made or nothing was to be made; failures of one kind give that kind's code, else 4."""
+    if made:
+        return 0
+    if failed:
+        codes = {cls.exit_code if (cls := by_name(one.error)) else 4 for one in failed}
+        return codes.pop() if len(codes) == 1 and codes <= {3, 6, 7} else 4
+    return 5 if reached else 0
+
+
+def _made(job: Job, *, existed: bool) -> Made:
+    video = Path(job.published)
+    return Made(
+        job_id=job.job_id,
+        title=job.title,
+        video=str(video),
+        captions=str(video.with_suffix(".srt")),
+        thumbnail=str(video.with_suffix(".jpg")),
+        metadata=str(video.with_suffix(".json")),
+        seconds=job.rendered.seconds if job.rendered else 0.0,
+        existed=existed,
+    )
+
+
+def _failed(job: Job) -> Failed:
+    return _failure(job.job_id, job.title, job.failed_in, job.error, job.cause)
+
+
+def _failure(job_id: str, title: str, state: str, error: str, cause: str) -> Failed:
+    cls = by_name(error)
+    hint = cls.default_hint if cls else ""
+    return Failed(job_id=job_id, title=title, state=state, error=error, cause=cause, hint=hint)
+
+
+@contextmanager
+def _run_lock(home: Path) -> Iterator[None]:
+    """One run a home. The kernel frees the lock when its process ends, however it ends."""
+    handle = os.open(home / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+            raise Locked(
+                f"a run is at work in {home}" + (f" (process {owner})" if owner else ""),
+                hint="mangavid status --watch follows it",
+            ) from None
+        os.pwrite(handle, f"{os.getpid():<20}".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and a closed terminal stop a run the way Ctrl-C does."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before: dict[signal.Signals, Any] = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Not in the main thread (a test, an embedding program): the signals are not ours to take.
+        with suppress(ValueError):
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
