@@ -1,0 +1,145 @@
+"""The command line: its commands, and the one place where an error becomes words and an exit code.
+
+Nothing heavy is imported here; each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from mangavid.cli import config, history, output, quota, retry, run, status
+from mangavid.cli.menu import Menu
+from mangavid.cli.session import ConfigFile, Home
+from mangavid.errors import Interrupted, MangavidError, UsageError
+
+app = typer.Typer(
+    name="mangavid",
+    cls=Menu,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from mangavid.version import __version__
+
+        output.write(f"mangavid {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    config_file: ConfigFile = None,
+    home: Home = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Turn manga chapters into narrated videos, on this machine."""
+    assert not version  # its callback has left
+    ctx.obj = {"config": config_file, "home": home}
+    if ctx.invoked_subcommand is None:
+        sys.stdout.write(ctx.get_help() + "\n")
+
+
+app.command("run")(run.run)
+app.command("retry")(retry.retry)
+app.command("status")(status.status)
+app.command("history")(history.history)
+app.add_typer(quota.app, name="quota")
+app.add_typer(config.app, name="config")
+
+
+def main(args: Sequence[str]) -> int:
+    """Run one command line; returns its exit code (docs/exit-codes.md). Raises nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    as_json = "--json" in args
+    try:
+        try:
+            return _invoked(list(args))
+        finally:
+            sys.stdout.flush()
+    except MangavidError as problem:
+        return told(problem, as_json=as_json)
+    except KeyboardInterrupt:
+        return told(Interrupted("stopped", hint="run the same command again"), as_json=as_json)
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as bug:
+        if os.environ.get("MANGAVID_DEBUG"):
+            raise
+        return _bug(bug, as_json=as_json)
+
+
+def _invoked(args: list[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("mangavid", args) as ctx:
+            command.invoke(ctx)
+        return 0
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except TyperException as misuse:
+        raise _usage(misuse, args) from misuse
+
+
+def _usage(misuse: TyperException, args: list[str]) -> UsageError:
+    """A mistake on the command line, in our words."""
+    words = misuse.format_message().rstrip(".")
+    if words.startswith("No such command") and (name := next((arg for arg in args if Path(arg).exists()), "")):
+        return UsageError(f"{words[0].lower()}{words[1:]}", hint=f"to make a video of it: mangavid run {name}")
+    ctx = getattr(misuse, "ctx", None)
+    where = ctx.command_path if ctx is not None else "mangavid"
+    return UsageError(f"{words[0].lower()}{words[1:]}", hint=f"{where} --help says what it takes")
+
+
+def told(problem: MangavidError, *, as_json: bool) -> int:
+    """Say what went wrong, on stderr: what happened, where, why, and what to do. Returns the exit code."""
+    first, *rest = str(problem).splitlines() or [problem.summary]
+    with contextlib.suppress(BrokenPipeError):
+        if as_json:
+            facts = {
+                "error": type(problem).__name__,
+                "message": str(problem),
+                "hint": problem.hint,
+                "exit_code": problem.exit_code,
+            }
+            sys.stderr.write(output.dumps(facts, indent=None) + "\n")
+        else:
+            output.say(f"mangavid: {first}")
+            for line in rest:
+                output.say(f"  {line.strip()}")
+            if problem.hint:
+                output.say(f"hint: {problem.hint}")
+    return problem.exit_code
+
+
+def _bug(bug: Exception, *, as_json: bool) -> int:
+    """Keep the traceback in a file only its owner can read, and say one line."""
+    import tempfile
+    import traceback
+
+    message = f"a bug: {type(bug).__name__}: {str(bug).partition(chr(10))[0][:200]}"
+    try:
+        handle, name = tempfile.mkstemp(prefix="mangavid-bug-", suffix=".txt")  # made with mode 0600
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(bug, file=file)
+        message += f"; the details are in {name}"
+    except OSError:
+        message += "; MANGAVID_DEBUG=1 shows the details"
+    return told(MangavidError(message), as_json=as_json)

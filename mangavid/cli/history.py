@@ -1,0 +1,116 @@
+"""``mangavid history``: an execution, state by state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mangavid.cli import output
+from mangavid.cli.session import ConfigFile, Home, Json, session
+
+if TYPE_CHECKING:
+    from mangavid.ports import Execution
+    from mangavid.states.timeline import Visit
+
+_SILENT = ("Choice", "Pass")
+
+
+def history(
+    ctx: typer.Context,
+    execution: Annotated[
+        str, typer.Argument(help="Name or ARN of the execution, how its name begins or ends, or: last.")
+    ] = "last",
+    events: Annotated[bool, typer.Option("--events", help="Show the raw events.")] = False,
+    as_json: Json = False,
+    config: ConfigFile = None,
+    home: Home = None,
+) -> None:
+    """Show a run state by state: when, how long, attempts, errors."""
+    from mangavid.errors import SourceNotFound
+    from mangavid.states import operations
+    from mangavid.states.timeline import timeline
+
+    target = session(ctx, config, home).target()
+    found = operations.find_execution(target.executions, execution)
+    if found is None and execution == "last":
+        if as_json:
+            output.write_json(None)
+        output.say("Nothing has run here yet. To begin: mangavid run --sample, or mangavid run CHAPTER.cbz")
+        return
+    if found is None:
+        raise SourceNotFound(f"no execution {execution}", hint="mangavid status lists them")
+    told = target.executions.history(found.arn)
+    if events:
+        _raw(list(told), as_json=as_json)
+        return
+    visits = timeline(told, now=target.clock.now())
+    if as_json:
+        output.write_json({"execution": found, "states": visits})
+    else:
+        _table(found, visits)
+
+
+def _raw(events: list[dict[str, object]], *, as_json: bool) -> None:
+    if as_json:
+        output.write_json(events)
+        return
+    rows = []
+    for event in events:
+        details = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
+        rows.append(
+            [
+                str(event["id"]),
+                output.moment(event["timestamp"]),  # type: ignore[arg-type]
+                str(event["type"]),
+                output.dumps(details, indent=None) if details else "",
+            ]
+        )
+    output.write_table(["id", "when", "event", "details"], rows)
+
+
+def _table(found: Execution, visits: list[Visit]) -> None:
+    rows: list[list[output.Cell]] = []
+    video = 0
+    for visit in visits:
+        if visit.kind in _SILENT:
+            continue
+        if visit.video != video and visit.kind == "Task":
+            video = visit.video
+            rows.append([(visit.job_id or f"chapter {video}", "bold"), "", "", "", ""])
+        indent = "  " if video and visit.kind == "Task" else ""
+        rows.append(
+            [
+                (indent + visit.state, ""),
+                output.moment(visit.started),
+                output.duration(visit.seconds) if visit.kind == "Task" else "",
+                str(visit.attempts) if visit.attempts > 1 else "",
+                _outcome(visit),
+            ]
+        )
+        rows += [_failure(indent, failure) for failure in visit.failures]
+    output.write_table(["state", "began", "took", "attempts", "outcome"], rows)
+    took = f" in {output.duration((found.stopped - found.started).total_seconds())}" if found.stopped else ""
+    output.say(f"{found.name}: {found.status}{took}{': ' + found.error if found.error else ''}")
+    if found.status not in ("RUNNING", "SUCCEEDED"):
+        output.say("To take failed jobs up again: mangavid retry --failed")
+
+
+def _outcome(visit: Visit) -> output.Cell:
+    style = {"succeeded": "green", "failed": "red", "running": "cyan", "stopped": "yellow"}[visit.outcome]
+    return (visit.outcome, style)
+
+
+def _failure(indent: str, failure: object) -> list[output.Cell]:
+    from mangavid.states.timeline import Failure
+
+    assert isinstance(failure, Failure)
+    then = f" (again after {output.duration(failure.waited)})" if failure.waited is not None else ""
+    cause = f": {failure.cause}" if failure.cause else ""
+    return [
+        (f"{indent}  attempt {failure.attempt}", "dim"),
+        (output.moment(failure.at), "dim"),
+        "",
+        "",
+        (f"{failure.error}{cause}{then}", "red" if failure.waited is None else "yellow"),
+    ]

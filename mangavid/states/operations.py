@@ -1,0 +1,237 @@
+"""What an operator asks of the jobs table: the quota, the jobs and executions as they stand, a failed job again.
+
+Over ports only, so that the answers are the same for every target. Nothing here starts anything: ``retry`` puts a job
+back so that the next run takes it up.
+
+Which quota is in force: the one ``quota_set`` stored, else the setting ``quota.daily``. The stored one wins because it
+is in the table that every function of the pipeline reads: an operator changes it in a second, without a deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from mangavid import keys, protocol
+from mangavid.config import Config
+from mangavid.errors import BadInput, ConditionFailed, SourceNotFound, UsageError
+from mangavid.ports import Change, Clause, Clock, Execution, Executions, Item, Jobs
+from mangavid.quota import next_reset, quota_day
+
+SETTINGS = keys.quota_item("settings")
+LIMIT_MAX = 100
+FAILED = ("failed", "quarantined", "interrupted")
+"""Statuses that ``retry`` takes."""
+SECRET = ("token", "session_uri")
+"""Fields of a job that let whoever holds them act on it: never shown."""
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """The quota of today's quota day. ``resets_at`` is aware. ``inserts`` is what YouTube itself counts."""
+
+    day: str
+    used: int
+    limit: int
+    limit_from: Literal["quota set", "setting"]
+    left: int
+    excluded: int
+    exhausted: bool
+    inserts: int
+    jobs: tuple[str, ...]
+    resets_at: datetime
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution with what its run made."""
+
+    name: str
+    arn: str
+    status: str
+    started: datetime
+    stopped: datetime | None
+    sources: tuple[str, ...]
+    made: tuple[str, ...]
+    failed: tuple[str, ...]
+    skipped: str
+    error: str
+    cause: str
+
+
+# --- the quota ------------------------------------------------------------------------------------------------------
+
+
+def quota_view(jobs: Jobs, config: Config, clock: Clock) -> Quota:
+    """The quota as it stands now."""
+    now = clock.now()
+    today = quota_day(now)
+    day = jobs.get(keys.quota_item(today)) or {}
+    stored = (jobs.get(SETTINGS) or {}).get("daily")
+    limit = config.quota.daily if stored is None else int(stored)
+    used = protocol.count(day)
+    exhausted = bool(day.get("exhausted"))
+    return Quota(
+        day=today,
+        used=used,
+        limit=limit,
+        limit_from="setting" if stored is None else "quota set",
+        left=0 if exhausted else max(0, limit - used),
+        excluded=len(frozenset(day.get("excluded", ()))),
+        exhausted=exhausted,
+        inserts=int(day.get("inserts", 0)),
+        jobs=tuple(sorted(frozenset(day.get("jobs", ())) - frozenset(day.get("excluded", ())))),
+        resets_at=next_reset(now),
+    )
+
+
+def quota_reset(jobs: Jobs, config: Config, clock: Clock) -> Quota:
+    """Count today from nought: the jobs counted so far are excluded by name, and the day is no longer marked used up.
+
+    A video that is counted meanwhile stays counted. YouTube's own count of insert calls is not ours to reset.
+    """
+    key = keys.quota_item(quota_day(clock.now()))
+    counted = sorted((jobs.get(key) or {}).get("jobs", ()))
+    jobs.change(Change(key=key, set={"exhausted": False}, add={"excluded": counted} if counted else {}))
+    return quota_view(jobs, config, clock)
+
+
+def quota_set(jobs: Jobs, config: Config, clock: Clock, daily: int | None) -> Quota:
+    """Store the channel's videos a day, or with None go back to the setting. Raises UsageError out of range."""
+    if daily is None:
+        jobs.change(Change(key=SETTINGS, remove=["daily"]))
+    elif 1 <= daily <= LIMIT_MAX:
+        jobs.change(Change(key=SETTINGS, set={"daily": daily}))
+    else:
+        raise UsageError(f"a quota of {daily}: it must be from 1 to {LIMIT_MAX}", hint="mangavid quota set 3")
+    return quota_view(jobs, config, clock)
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------------
+
+
+def job_rows(jobs: Jobs, *status: str) -> Iterator[Item]:
+    """The job items, newest change first, without what must not be shown."""
+    return (shown(item) for item in jobs.by_status(*status))
+
+
+def shown(item: Item) -> Item:
+    return {field: value for field, value in item.items() if field not in SECRET and field != "key"}
+
+
+def find_job(jobs: Jobs, name: str) -> Item | None:
+    """The job of this id, or the only one whose id begins so. Raises UsageError where several do."""
+    exact = jobs.get(keys.job_item(name)) if keys.JOB_ID.fullmatch(name) else None
+    if exact is not None and "status" in exact:
+        return shown(exact)
+    job_id = _one("jobs", name, [str(item["job_id"]) for item in jobs.by_status() if _begins(item, name)])
+    item = jobs.get(keys.job_item(job_id)) if job_id else None
+    return shown(item) if item else None
+
+
+def _begins(item: Item, name: str) -> bool:
+    return bool(name) and str(item["job_id"]).startswith(name)
+
+
+def _one(what: str, name: str, found: list[str]) -> str | None:
+    """The only name found, or None. Raises UsageError where there are several."""
+    if len(found) > 1:
+        names = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+        raise UsageError(f"{name} fits {len(found)} {what}: {names}", hint="give more of the name")
+    return found[0] if found else None
+
+
+def last_good(item: Item) -> str:
+    """The status that a job's newest product stands for."""
+    for field, status in (("rendered", "rendered"), ("speech_key", "voiced"), ("script_key", "scripted")):
+        if item.get(field):
+            return status
+    return "fetched" if item.get("pages") else "claimed"
+
+
+def retry(jobs: Jobs, clock: Clock, name: str) -> Item:
+    """Put a failed, quarantined or interrupted job back to its last good product, for the next run to take up.
+
+    A quarantined one gets its attempts back. Returns the job as it is now. Raises SourceNotFound where there is no such
+    job, BadInput where it is in no state to be retried, UsageError where the name is not clear.
+    """
+    job = find_job(jobs, name)
+    if job is None:
+        raise SourceNotFound(f"no job {name}", hint="mangavid status lists the jobs")
+    status = str(job["status"])
+    if status not in FAILED:
+        raise BadInput(f"{job['job_id']} has not failed: it is {status}", hint=_instead(job))
+    change = Change(
+        key=keys.job_item(str(job["job_id"])),
+        set={
+            "status": last_good(job),
+            "updated_at": clock.now().isoformat(timespec="microseconds"),
+            "stalled": 0,
+            **({"attempts": 0} if status == "quarantined" else {}),
+        },
+        remove=["error", "cause", "failed_in", "not_before", "last_interruption"],
+        when=[(Clause("status", "eq", status),)],
+    )
+    try:
+        return shown(jobs.change(change)[0])
+    except ConditionFailed:
+        raise BadInput(f"{job['job_id']} has changed at this moment", hint="mangavid status shows it") from None
+
+
+def retry_failed(jobs: Jobs, clock: Clock) -> list[Item]:
+    """``retry`` of every job that it takes."""
+    return [retry(jobs, clock, str(item["job_id"])) for item in list(jobs.by_status(*FAILED))]
+
+
+def _instead(job: Item) -> str:
+    status = job["status"]
+    if status in protocol.FINISHED:
+        return "mangavid run CHAPTER --again makes it anew"
+    if status == "awaiting_upload":
+        return "its video is rendered and is published first once the quota resets: mangavid quota"
+    return "mangavid run goes on with it, unless a run is at work on it now"
+
+
+# --- executions -----------------------------------------------------------------------------------------------------
+
+
+def runs(jobs: Jobs, executions: Executions) -> Iterator[Run]:
+    """The executions, newest first, each with what its run made."""
+    items = {str(item["key"]): item for item in jobs.runs()}
+    for execution in executions.list():
+        yield run_of(execution, items.get(keys.run_item(execution.name), {}))
+
+
+def run_of(execution: Execution, item: Item) -> Run:
+    """An execution and its run's item as one."""
+    return Run(
+        name=execution.name,
+        arn=execution.arn,
+        status=execution.status,
+        started=execution.started,
+        stopped=execution.stopped,
+        sources=tuple(item.get("sources", ())),
+        made=tuple(sorted(item.get("made", ()))),
+        failed=tuple(sorted(item.get("failed", ()))),
+        skipped=str(item.get("skipped", "")),
+        error=execution.error or str(item.get("last_error", "")),
+        cause=execution.cause or str(item.get("last_cause", "")),
+    )
+
+
+def find_execution(executions: Executions, name: str) -> Execution | None:
+    """The execution by ``last``, ARN, name, or the only one whose name begins or ends so. Raises UsageError."""
+    if name.startswith("arn:"):
+        try:
+            return executions.describe(name)
+        except SourceNotFound:
+            return None
+    every = {one.name: one for one in executions.list()}
+    if name == "last":
+        return next(iter(every.values()), None)
+    if name in every:
+        return every[name]
+    fits = [one for one in every if name and (one.startswith(name) or one.endswith(name))]
+    only = _one("executions", name, fits)
+    return every[only] if only else None
