@@ -47,15 +47,14 @@ def _eq(field: str, value: Any) -> Sequence[Clause]:
 def may_take(item: Item | None, *, mine: str, running: bool, again: bool) -> bool:
     """Whether a run may take this chapter: new, left unfinished by an execution that no longer runs, or failed before.
 
-    ``running``: whether the execution that holds the item still runs. A finished one is taken only with ``again``.
+    ``running``: whether the execution that holds the item still runs. One that is finished, quarantined or waits for
+    quota is taken only with ``again``.
     """
     if item is None or "status" not in item:
         return True
     status = item["status"]
-    if status in FINISHED:
-        return again
-    if status == "quarantined":
-        return again
+    if status in (*FINISHED, "quarantined", "awaiting_upload"):
+        return again and not running
     if status == "failed":
         return True
     return item.get("execution") == mine or not running

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mangavid import keys, protocol
+from mangavid.config import Config
 from mangavid.errors import ConditionFailed, SourceNotFound
 from mangavid.models import Chapter, Direction, Page, encode
-from mangavid.ports import Fetched, Found, Item, Target
+from mangavid.ports import Found, Item, Target
 from mangavid.states.products import read_chapter, read_job
 from mangavid.states.runs import Event, Result, now, run_of
 
@@ -80,8 +81,8 @@ def _take(target: Target, event: Event, run: Item, job_id: str, found: Found | N
         return False
     item = target.jobs.get(keys.job_item(job_id))
     again = job_id in run.get("again", ())
-    # A chapter that was named is wanted, whatever became of it before.
-    wanted = again or (bool(run.get("sources")) and (item or {}).get("status") == "quarantined")
+    # A chapter that was named is wanted, though it failed three times or waits for quota.
+    wanted = again or (bool(run.get("sources")) and (item or {}).get("status") in ("quarantined", "awaiting_upload"))
     busy = _running(target, item, event["execution"])
     if not protocol.may_take(item, mine=event["execution"], running=busy, again=wanted):
         return False
@@ -146,7 +147,11 @@ def _intake(target: Target, found: Found, job_id: str) -> Chapter:
             target.objects.put(key, raw.data)
         pages.append(Page(index=index, name=raw.name, key=key, sha256=sha256, width=raw.width, height=raw.height))
         target.progress(job_id, index + 1, len(fetched.pages), "page")
-    direction = _direction(target, fetched)
+    images = [
+        panels.PageImage(index=index, width=raw.width, height=raw.height, data=raw.data)
+        for index, raw in enumerate(fetched.pages)
+    ]
+    direction = _direction(target.config, fetched.direction, lambda: panels.looks_like_strip(images))
     return Chapter(
         job_id=job_id,
         source=found.ref,
@@ -156,19 +161,15 @@ def _intake(target: Target, found: Found, job_id: str) -> Chapter:
         language=target.config.language,
         direction=direction,
         pages=tuple(pages),
-        panels=panels.split(fetched.pages, direction),
+        panels=panels.split(images, direction),
         credits=fetched.credits,
         sidecar=fetched.sidecar,
         skipped=fetched.skipped,
     )
 
 
-def _direction(target: Target, fetched: Fetched) -> Direction:
-    from mangavid import panels
-
-    setting = target.config.source.direction
-    if setting != "auto":
-        return setting
-    if fetched.direction is not None:
-        return fetched.direction
-    return "ttb" if panels.looks_like_strip(fetched.pages) else "rtl"
+def _direction(config: Config, stated: Direction | None, is_strip: Callable[[], bool]) -> Direction:
+    """The setting, else what the source says, else a strip where the pages look like one, else right-to-left."""
+    if config.source.direction != "auto":
+        return config.source.direction
+    return stated or ("ttb" if is_strip() else "rtl")

@@ -1,0 +1,116 @@
+"""Small providers for tests of the states: a shelf of chapters, a writer, a voice, a publisher; each with a ledger."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from mangavid.errors import MangavidError
+from mangavid.models import Chapter, Credits, Direction, Rendered, Scene, Script, Word
+from mangavid.ports import Fetched, Found, Publication, RawPage, Utterance
+
+
+def png(width: int = 60, height: int = 90, grey: int = 200) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (width, height), grey).save(out, "PNG")
+    return out.getvalue()
+
+
+def wav(samples: int) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes(b"\1\0" * samples)
+    return out.getvalue()
+
+
+class Shelf:
+    """A source of chapters by name, each of ``pages`` blank pages; ``broken``: what fetching a name raises."""
+
+    def __init__(self, *names: str, pages: int = 2, direction: Direction | None = "rtl") -> None:
+        self.names = list(names)
+        self.pages = pages
+        self.direction = direction
+        self.broken: dict[str, MangavidError] = {}
+        self.fetched: list[str] = []
+        self.notes: tuple[str, ...] = ()
+
+    def find(self) -> Iterator[Found]:
+        for name in self.names:
+            yield Found(ref=f"/shelf/{name}", identity=name, series="Kệ", number="1", title=name, language="vi")
+
+    def fetch(self, found: Found) -> Fetched:
+        self.fetched.append(found.identity)
+        if found.identity in self.broken:
+            raise self.broken[found.identity]
+        return Fetched(
+            found=found,
+            pages=tuple(
+                RawPage(name=f"{n}.png", ext="png", data=png(grey=100 + n), width=60, height=90)
+                for n in range(self.pages)
+            ),
+            skipped=self.notes,
+            credits=Credits(authors=("Ai đó",)),
+            direction=self.direction,
+            sidecar=None,
+        )
+
+    def only(self, refs: list[str]) -> Shelf:
+        """The same shelf, seen through a run's named sources."""
+        seen = Shelf(*[ref.rpartition("/")[2] for ref in refs], pages=self.pages, direction=self.direction)
+        seen.broken, seen.fetched, seen.notes = self.broken, self.fetched, self.notes
+        return seen
+
+
+class OneLineWriter:
+    name = "one-line"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def write(self, chapter: Chapter, image: Callable[[int], bytes]) -> Script:
+        self.calls += 1
+        assert image(0).startswith(b"\xff\xd8"), "a panel's picture is a JPEG"
+        scenes = tuple(
+            Scene(index=panel.index, panel=panel.index, text=f"Khung {panel.index}.") for panel in chapter.panels
+        )
+        return Script(job_id=chapter.job_id, language="vi", title=chapter.title, description="", scenes=scenes)
+
+
+class BeepVoice:
+    key = "beep-1"
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def speak(self, text: str) -> Utterance:
+        self.said.append(text)
+        words = text.split()
+        return Utterance(
+            wav=wav(4_800 * len(words)),
+            samples=4_800 * len(words),
+            words=tuple(Word(word, n * 0.1, (n + 1) * 0.1) for n, word in enumerate(words)),
+        )
+
+
+class LedgerPublisher:
+    """Counts what is published; ``fail_with`` is raised instead while it is set."""
+
+    name = "ledger"
+
+    def __init__(self) -> None:
+        self.videos: list[str] = []
+        self.fail_with: MangavidError | None = None
+
+    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
+        if self.fail_with is not None:
+            raise self.fail_with
+        assert fetch(rendered.video.key).is_file()
+        self.videos.append(job_id)
+        return Publication(video_id=f"v-{job_id}", where=f"/videos/{job_id}.mp4")
