@@ -96,9 +96,9 @@ class EspeakVoice:
         trimmed, cut = sound.trim(raw, answer.rate)
         samples = sound.fade(sound.resample(trimmed, answer.rate))
         duration = len(samples) / sound.RATE
-        estimate = estimated_seconds(said.text, self._settings.words_per_minute)
-        if not 0.3 * estimate <= duration <= 3.0 * estimate:
-            raise self._failed(text, f"it took {duration:.2f} s where about {estimate:.2f} s were expected")
+        least, most = expected_seconds(said.text, self._settings.words_per_minute)
+        if not 0.3 * least <= duration <= 3.0 * most:
+            raise self._failed(text, f"it took {duration:.2f} s where about {least:.2f} s were expected")
         if sound.rms_db(samples) <= -60.0:
             raise self._failed(text, "the audio is silent")
         events = [(position, sample / answer.rate - cut) for position, sample in answer.words]
@@ -152,17 +152,25 @@ class EspeakVoice:
         return TtsFailed(f"eSpeak NG could not speak «{excerpt}»: {reason}", hint=_HINT)
 
 
-def estimated_seconds(text: str, words_per_minute: int) -> float:
-    """How long a plain text should take, roughly: its syllables at that speed, and its pauses.
+_VOWELS = "aăâeêioôơuưy\u00e0-\u1ef9"
+_SYLLABLE = re.compile(
+    f"(?:ngh?|[cgknpt]h|tr|gi|qu|[bcdđghklmnprstvx])?[{_VOWELS}]{{1,3}}(?:ng|nh|ch|[cmnpt])?", re.IGNORECASE
+)
 
-    A syllable is a group of vowels; letters that form none are spelled by the engine and count each.
+
+def expected_seconds(text: str, words_per_minute: int) -> tuple[float, float]:
+    """The shortest and the longest time a plain text should take, roughly: its syllables at that speed, and its pauses.
+
+    For Vietnamese words the two are one. Others are read as names (a syllable a group of vowels) or, where the engine
+    finds no way to read them, spelled (a syllable a letter).
     """
-    syllables = 0.0
+    least = most = 0
     for word in re.findall(r"[^\W\d_]+", text):
-        groups = len(re.findall(r"[aăâeêioôơuưy\u00e0-\u1ef9]+", word.lower()))
-        syllables += max(groups, len(word) / 4) if groups else len(word)
-    pauses = len(re.findall(r"[,.!?]", text))
-    return 60.0 / words_per_minute * syllables + 0.25 * pauses
+        one = bool(_SYLLABLE.fullmatch(word))
+        least += 1 if one else max(1, len(re.findall(f"[{_VOWELS}]+", word, re.IGNORECASE)))
+        most += 1 if one else len(word)
+    fixed = 0.1 + 0.25 * len(re.findall(r"[,.!?](?=\s)", text))
+    return fixed + 60.0 / words_per_minute * least, fixed + 60.0 / words_per_minute * most
 
 
 def _why(returncode: int, stderr: bytes) -> str:

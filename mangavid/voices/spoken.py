@@ -396,7 +396,7 @@ class _Paragraph:
         if "." in trail or "。" in trail:
             shortened = self.cores[i].lower() in tables.ABBREVIATIONS and bool(after)
             return ("," if self.cores[i].lower() == "v.v" else "") if shortened else "."
-        if any(char in trail for char in ",;:、)]}" + _DASHES[1:]) or trail == "-":
+        if trail and (set(trail) & set(",;:、)]}–—―") or not trail.strip(_DASHES)):
             return ","
         return "," if after[:1] in ("(", "[") and self.cores[i] else ""
 
