@@ -2,8 +2,98 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from mangavid.cli import output
+from mangavid.cli.session import ConfigFile, Home, Json, session
 
-def run(ctx: typer.Context) -> None:
-    """Make videos of chapters, or of the next ones in the library."""
+if TYPE_CHECKING:
+    from mangavid.local.run import Failed, Made, Outcome
+
+
+def run(
+    ctx: typer.Context,
+    chapters: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CHAPTER]...", help="CBZ or ZIP files, or folders of images; none: the library's next."
+        ),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Make videos anew that were made before.")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Make the chapter that comes along.")] = False,
+    folder: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="Put the videos into this folder.")
+    ] = None,
+    as_json: Json = False,
+    config: ConfigFile = None,
+    home: Home = None,
+) -> None:
+    """Make videos of chapters, or of the library's next ones."""
+    from mangavid.cli.progress import view
+    from mangavid.local.clock import SystemClock
+
+    flags = {"publisher__folder": ("--output", folder)} if folder else {}
+    settings = session(ctx, config, home).settings(**flags).config
+    sources = [*(chapters or ()), *([str(Path(__file__).parents[1] / "sample")] if sample else [])]
+    from mangavid.local.run import run as run_here
+
+    with view(as_json=as_json, monotonic=SystemClock().monotonic) as seen:
+        outcome = run_here(settings, sources, again=again, on_step=seen.step)
+    tell(outcome, as_json=as_json)
+    raise typer.Exit(outcome.exit_code)
+
+
+def tell(outcome: Outcome, *, as_json: bool) -> None:
+    """What came of a run. In a pipe stdout holds the paths of the videos and nothing else, a line each."""
+    if as_json:
+        output.write_json(outcome)
+        return
+    for note in outcome.skipped:
+        output.say(f"note: {note}")
+    for made in outcome.made:
+        _made(made)
+    for failed in outcome.failed:
+        _failed(failed)
+    if sys.stdout.isatty():
+        output.say()
+    output.say(_onwards(outcome))
+
+
+def _made(made: Made) -> None:
+    if not sys.stdout.isatty():
+        output.write(made.video)
+        return
+    length = f" ({output.duration(made.seconds)})" if made.seconds else ""
+    output.write()
+    output.write(f"{made.title}{length}{': was made before' if made.existed else ''}")
+    for word in ("video", "captions", "thumbnail"):
+        output.write(f"  {word.ljust(9)}  {getattr(made, word)}")
+
+
+def _failed(failed: Failed) -> None:
+    what = failed.title or failed.job_id or "the run"
+    output.say(f"failed: {what}: {failed.state}: {': '.join(part for part in (failed.error, failed.cause) if part)}")
+    if failed.hint:
+        output.say(f"hint: {failed.hint}")
+
+
+def _onwards(outcome: Outcome) -> str:
+    """The sentence at the end, with what to type next."""
+    new = [made for made in outcome.made if not made.existed]
+    if outcome.failed:
+        about = outcome.failed[0].job_id
+        look = f"mangavid status {about}" if about else "mangavid history last"
+        return f"To see more of it: {look}  ·  to try again: mangavid retry --failed && mangavid run"
+    if new:
+        opener = "open" if sys.platform == "darwin" else "xdg-open"
+        return f"To watch it: {opener} {shlex.quote(new[-1].video)}  ·  how it went: mangavid history last"
+    if outcome.made:
+        return "Nothing was left to do. To make it anew: the same command with --again"
+    if outcome.quota_reached:
+        return "The day's quota is used up. When it resets, and how to change it: mangavid quota"
+    return "There is no chapter left to make. What was made: mangavid status"

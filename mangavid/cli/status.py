@@ -91,7 +91,7 @@ def _onwards(jobs: list[Item], cut: bool) -> None:
         output.say(f"The newest {_SHOWN} are shown: mangavid status --all shows all.")
     failed = [job for job in jobs if job["status"] in ("failed", "quarantined", "interrupted")]
     if failed:
-        output.say(f"\nTo see why: mangavid status {failed[0]['job_id']}  ·  to try again: mangavid retry --failed")
+        output.say(f"To see why: mangavid status {failed[0]['job_id']}  ·  to try again: mangavid retry --failed")
 
 
 def _one(target: Target, name: str, *, as_json: bool) -> None:
