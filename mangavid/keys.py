@@ -9,6 +9,7 @@ Objects of a job::
     jobs/<job_id>/audio/<inputs>.scene.json   SpokenScene; written after the WAV, so its presence means it is spoken
     jobs/<job_id>/audio/<inputs>.json         Speech
     jobs/<job_id>/render/<segment key>.mp4    one segment: the checkpoint
+    jobs/<job_id>/render/<inputs>.m4a         the soundtrack; <inputs>.sound.json, written after it, what was measured
     jobs/<job_id>/final/<inputs>/e<epoch>/…   video.mp4, captions.srt, thumbnail.jpg, metadata.json
 
 ``pages script audio render`` are temporary (Cleanup deletes them, it can't touch ``final``).
@@ -23,6 +24,8 @@ import unicodedata
 import msgspec
 
 TEMPORARY = ("pages", "script", "audio", "render")
+#: The files of a finished video, by kind, with the endings they have everywhere.
+FILES = {"video": ".mp4", "captions": ".srt", "thumbnail": ".jpg", "metadata": ".json"}
 JOB_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
@@ -74,6 +77,10 @@ def segment(job: str, inputs: str) -> str:
 
 def soundtrack(job: str, inputs: str) -> str:
     return f"jobs/{job}/render/{inputs}.m4a"
+
+
+def soundtrack_facts(job: str, inputs: str) -> str:
+    return f"jobs/{job}/render/{inputs}.sound.json"
 
 
 def final(job: str, inputs: str, epoch: int, name: str) -> str:

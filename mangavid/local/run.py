@@ -99,8 +99,7 @@ class _Run:
         driven: list[str] = []
         existing: list[str] = []
         for unfinished in list(self._target.executions.list(status="RUNNING")):
-            self._watch.note(unfinished.name, "going on with the run that was interrupted")
-            self._drive(unfinished.arn)
+            self._drive(unfinished.name, unfinished.arn, note="going on with the run that was interrupted")
             driven.append(unfinished.name)
         taken = {job for name in driven for job in self._run_item(name).get("attempted", ())}
         if sources:
@@ -157,10 +156,13 @@ class _Run:
                 add={"again": again} if again else {},
             )
         )
-        self._drive(self._engine.start(name, {}))
+        self._drive(name, self._engine.start(name, {}))
         return name
 
-    def _drive(self, arn: str) -> None:
+    def _drive(self, name: str, arn: str, *, note: str = "") -> None:
+        self._watch.begin(name, arn)
+        if note:
+            self._watch.note(note)
         try:
             self._engine.run(arn, on_event=self._watch.event, should_stop=self._watch.tick)
         except KeyboardInterrupt:
@@ -173,7 +175,7 @@ class _Run:
         alive = self._instances.all_alive()
         try:
             if alive:
-                self._watch.note("", "stopping: the segments in hand are finished first (Ctrl-C again: at once)")
+                self._watch.note("stopping: the segments in hand are finished first (Ctrl-C again: at once)")
             for instance in alive:
                 self._instances.drain(instance)
             limit = clock.monotonic() + _DRAIN_SECONDS

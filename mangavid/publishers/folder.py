@@ -14,11 +14,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from mangavid import keys
 from mangavid.errors import PublishError, StorageFull
 from mangavid.models import Rendered
 from mangavid.ports import Publication
-
-SUFFIXES = {"video": ".mp4", "captions": ".srt", "thumbnail": ".jpg", "metadata": ".json"}
 
 
 class FolderPublisher:
@@ -47,7 +46,7 @@ class FolderPublisher:
 
 def paths(folder: Path, job_id: str) -> dict[str, Path]:
     """Where the four files of a job are published, by kind."""
-    return {kind: folder / job_id / f"{job_id}{suffix}" for kind, suffix in SUFFIXES.items()}
+    return {kind: folder / job_id / f"{job_id}{suffix}" for kind, suffix in keys.FILES.items()}
 
 
 def _place(source: Path, target: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mangavid import keys, protocol
 from mangavid.errors import ConditionFailed
 from mangavid.ports import Change, Clause, Target
-from mangavid.states.products import read_job
+from mangavid.products import read_job
 from mangavid.states.runs import Event, Result, now
 
 

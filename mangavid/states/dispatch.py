@@ -10,7 +10,7 @@ from mangavid import faults, protocol
 from mangavid.errors import ConditionFailed, JobFailed, NoProgress
 from mangavid.models import Job
 from mangavid.ports import Phase, Target
-from mangavid.states.products import read_job, render_inputs
+from mangavid.products import read_job, render_inputs
 from mangavid.states.runs import Event, Result, now
 
 

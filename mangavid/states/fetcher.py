@@ -10,7 +10,7 @@ from mangavid.config import Config
 from mangavid.errors import ConditionFailed, SourceNotFound
 from mangavid.models import Chapter, Direction, Page, encode
 from mangavid.ports import Found, Item, Target
-from mangavid.states.products import read_chapter, read_job
+from mangavid.products import read_chapter, read_job
 from mangavid.states.runs import Event, Result, now, run_of
 
 

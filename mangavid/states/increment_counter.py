@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mangavid import keys
 from mangavid.ports import Change, Target
-from mangavid.states.products import read_job
+from mangavid.products import read_job
 from mangavid.states.runs import Event, Result, facts, now, run_of
 
 

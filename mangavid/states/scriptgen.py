@@ -6,7 +6,7 @@ from mangavid import keys, protocol
 from mangavid.models import Chapter, Script, decode, encode
 from mangavid.ports import Target
 from mangavid.states.crops import PanelImages
-from mangavid.states.products import read_chapter, read_job
+from mangavid.products import read_chapter, read_job
 from mangavid.states.runs import Event, Result, now
 
 

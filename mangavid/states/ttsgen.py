@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from mangavid import keys, protocol
 from mangavid.models import Scene, Speech, SpokenScene, decode, encode
 from mangavid.ports import Target, Voice
-from mangavid.states.products import read_job, read_script
+from mangavid.products import read_job, read_script
 from mangavid.states.runs import Event, Result, now
 
 SAMPLE_RATE = 48_000

@@ -10,7 +10,7 @@ from mangavid import keys
 from mangavid.config import Config
 from mangavid.models import Job, Product, Rendered, job_of
 from mangavid.ports import Change, Target
-from mangavid.states.products import render_inputs
+from mangavid.products import render_inputs
 from tests.fakes.memory import FakeCallbacks, FakeClock, FakeExecutions, FakeInstances, InMemoryJobs, InMemoryObjects
 from tests.fakes.providers import BeepVoice, LedgerPublisher, OneLineWriter, Shelf
 
