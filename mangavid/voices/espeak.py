@@ -102,7 +102,7 @@ class EspeakVoice:
         if sound.rms_db(samples) <= -60.0:
             raise self._failed(text, "the audio is silent")
         events = [(position, sample / answer.rate - cut) for position, sample in answer.words]
-        end = min(max(answer.end / answer.rate - cut, 0.0), duration) or duration
+        end = min(answer.end / answer.rate - cut, duration) if answer.end else duration
         starts = [min(start, end) for start in align.times(said, events, duration)]
         words: tuple[Word, ...] = align.words(tokens, said, starts, end)
         return Utterance(wav=sound.wav(samples), samples=len(samples), words=words)

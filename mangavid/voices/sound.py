@@ -67,11 +67,6 @@ def rms_db(samples: Samples) -> float:
     return max(-200.0, 10.0 * float(np.log10(power))) if power else -200.0
 
 
-def clipped(samples: Samples) -> int:
-    """How many samples stand at full scale."""
-    return int(np.count_nonzero((samples == 32767) | (samples == -32768)))
-
-
 def wav(samples: Samples) -> bytes:
     """A WAV file of 48 kHz mono 16-bit samples: the same samples always give the same bytes."""
     file = io.BytesIO()

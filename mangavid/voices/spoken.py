@@ -19,7 +19,7 @@ from typing import Literal
 
 import msgspec
 
-from mangavid.voices import numerals, tables
+from mangavid.voices import numerals, quantities, tables
 from mangavid.voices.numerals import Words, cardinal
 
 #: Part of every voice's key: raise it when any text may be read differently than before.
@@ -59,6 +59,7 @@ _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,60}>")
 #: Places where a word ends without a space: after a dash or dots, and after a comma between letters.
 _GLUED = re.compile(r"(?<=[—―])(?=\S)|(?<=--)(?=[^\s-])|(?<=[…!?])(?=[^\W\d_])|(?<=\.\.)(?=[^\W\d_])")
 _GLUED_COMMA = re.compile(r"(?<=[^\W\d_][,;])(?=[^\W\d_])")
+_ADDRESS = re.compile(r"://|www\.|@")
 
 
 def clean(text: str) -> str:
@@ -72,7 +73,11 @@ def clean(text: str) -> str:
     text = unicodedata.normalize("NFC", "".join(kept))
     text = _MARKDOWN_LINK.sub(r"\1", _TAG.sub("", text))
     text = _MARKDOWN_MARK.sub("", _MARKDOWN_LINE.sub("", text))
-    return _GLUED_COMMA.sub(" ", _GLUED.sub(" ", text))
+    return re.sub(r"\S+", lambda word: word[0] if _ADDRESS.search(word[0]) else _unglued(word[0]), text)
+
+
+def _unglued(word: str) -> str:
+    return _GLUED_COMMA.sub(" ", _GLUED.sub(" ", word))
 
 
 # --- letters --------------------------------------------------------------------------------------------------------
@@ -85,7 +90,10 @@ ALPHABET = _VOWELS | frozenset("bcdđfghjklmnpqrstvwxz")
 _NO_BASE = {"ø": "o", "ß": "ss", "æ": "e", "œ": "e", "ł": "l", "ı": "i", "ð": "đ", "þ": "th"}
 _RUN = re.compile(r"(.)\1{2,}")
 _OPEN_SYLLABLES = re.compile(r"(?:[bcdghklmnprstvxyzj]{1,2}[aeiouy]){2,}")
-_SYLLABLE = re.compile(r"(?:ngh?|[cgknpt]h|tr|gi|qu|[bcdghklmnprstvx])?[aeiouy]{1,3}(?:ng|nh|ch|[cmnpt])?")
+_SYLLABLE = re.compile(
+    r"(?:ngh(?=[eiy])|ng(?![eiy])|[cknpt]h|tr|gi|qu|gh(?=[eiy])|k(?=[eiy])|[cg](?![eiy])|[bdhlmnprstvx])?"
+    r"[aeiouy]{1,3}(?:ng|nh|ch|[cmnpt])?"
+)
 
 
 def _letters(word: str) -> str:
@@ -107,11 +115,11 @@ def _say_letters(word: str) -> Words:
 
 
 def _is_initials(word: str, shouting: bool) -> bool:
-    """Capitals said letter by letter: FBI, VTV, USA; but not NASA, BOM, ĐI, nor anything pronounceable in a shout."""
+    """Capitals said letter by letter: FBI, CIA, HTTP; not NASA, BOM, ĐI, nor what could be a word in a shout."""
     if not word.isupper() or not word.isascii() or not 2 <= len(word) <= 6:
         return False
     low = word.lower()
-    if not any(char in "aeiouy" for char in low):
+    if not _VOWELS & set(low):
         return True
     return not shouting and len(word) <= 3 and not (_SYLLABLE.fullmatch(low) or _OPEN_SYLLABLES.fullmatch(low))
 
@@ -126,168 +134,10 @@ def _word(word: str, shouting: bool) -> Words:
     sound = tables.SOUNDS.get(_RUN.sub(r"\1\1", low)) or tables.SOUNDS.get(low)
     if sound:
         return tuple(sound.split())
-    if _is_initials(word, shouting):
+    if _is_initials(word, shouting) or (len(low) <= 4 and not _VOWELS & set(low)):
         return _say_letters(low)
     low = _RUN.sub(r"\1", low)
     return _say_letters(low) if len(low) == 1 else (low,) if low else ()
-
-
-# --- numbers --------------------------------------------------------------------------------------------------------
-
-_BY_POINTS = r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?![0-9])(?:,[0-9]+)?"
-_BY_COMMAS = r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3}){2,}|,000)(?![0-9])(?:\.[0-9]+)?"
-_PLAIN = r"[0-9]+(?:[.,][0-9]+)?"
-_NUMBER = f"(?:{_BY_POINTS}|{_BY_COMMAS}|{_PLAIN})"
-_UNIT = "(?:" + "|".join(re.escape(unit) for unit in sorted(tables.UNITS, key=len, reverse=True)) + ")"
-_MONEY = "(?:" + "|".join(re.escape(sign) for sign in sorted(tables.CURRENCIES, key=len, reverse=True)) + ")"
-
-_QUANTITY = re.compile(f"([+~≈-]?)({_MONEY})?({_NUMBER})({_UNIT}(?:/{_UNIT})?)?")
-_RANGE = re.compile(f"({_MONEY}?{_NUMBER}{_UNIT}?)[-–]({_MONEY}?{_NUMBER}{_UNIT}?)")
-_DATE = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4})")
-_ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_MONTH = re.compile(r"([0-9]{1,2})/([0-9]{4})")
-_SLASH = re.compile(r"([0-9]{1,6})[/⁄]([0-9]{1,6})")
-_TIME = re.compile(r"([0-9]{1,2})(?:[hg:]([0-5][0-9])(?::([0-5][0-9]))?(?:['’p]|ph)?)")
-_PHONE = re.compile(r"\+?[0-9]{2,4}(?:[.-][0-9]{2,4}){2,3}")
-_MIXED = re.compile(r"([0-9]{1,6})?([¼-¾⅐-⅞])")
-_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+){2,}")
-_TIMES = re.compile(r"([0-9]{1,9})?[x×*]([0-9]{1,9})?")
-_PLACE = re.compile(r"([QqPp])\.([0-9]{1,2})")
-_PLACES = {"q": "quận", "p": "phường"}
-_NUMBERED = re.compile(r"#([0-9]{1,6})")
-_LONGEST_READ = 12
-
-
-def _integer(text: str, before: str) -> Words:
-    """A run of digits: a number, or digit by digit where it is a code (leading zero, or very long)."""
-    if before in ("ngày", "tháng", "mùng", "mồng") and len(text) == 2:
-        text = text.lstrip("0") or text
-    if len(text) > _LONGEST_READ or (len(text) > 1 and text[0] == "0"):
-        return numerals.digits(text)
-    if before in ("thứ", "hạng"):
-        return numerals.ordinal(int(text))
-    return ("tư",) if before == "tháng" and text == "4" else cardinal(int(text))
-
-
-def _number(text: str, before: str = "") -> Words:
-    """A number with or without groups and decimals."""
-    if re.fullmatch(_BY_POINTS, text):
-        whole, _, rest = text.partition(",")
-        return _grouped(whole.replace(".", ""), "phẩy", rest)
-    if re.fullmatch(_BY_COMMAS, text):
-        whole, _, rest = text.partition(".")
-        return _grouped(whole.replace(",", ""), "phẩy", rest)
-    sign = "phẩy" if "," in text else "chấm"
-    whole, _, rest = text.replace(",", ".").partition(".")
-    return (*_integer(whole, before), *((sign, *numerals.decimals(rest)) if rest else ()))
-
-
-def _grouped(whole: str, sign: str, rest: str) -> Words:
-    said = cardinal(int(whole)) if len(whole) <= 2 * _LONGEST_READ else numerals.digits(whole)
-    return (*said, *((sign, *numerals.decimals(rest)) if rest else ()))
-
-
-def _units(text: str) -> Words:
-    """«km/h» as one unit, «đ/kg» as two."""
-    if text in tables.UNITS:
-        return tuple(tables.UNITS[text].split())
-    return tuple(" trên ".join(tables.UNITS[part] for part in text.split("/")).split())
-
-
-def _quantity(core: str, before: str) -> Words | None:
-    """«50.000đ», «$20», «-5°C», «100k», «12.5»."""
-    match = _QUANTITY.fullmatch(core)
-    if not match:
-        return None
-    sign, money, number, unit = match.groups()
-    signs = {"-": ("âm",), "+": ("cộng",), "~": ("khoảng",), "≈": ("khoảng",)}
-    return (
-        *signs.get(sign, ()),
-        *_number(number, before),
-        *(_units(unit) if unit else ()),
-        *(tables.CURRENCIES[money].split() if money else ()),
-    )
-
-
-def _date(day: int, month: int, year: int, before: str) -> Words | None:
-    if not (1 <= day <= 31 and 1 <= month <= 12):
-        return None
-    said = () if before in tables.DAY_WORDS else ("ngày",)
-    return (*said, *cardinal(day), "tháng", *_integer(str(month), "tháng"), *(("năm", *cardinal(year)) if year else ()))
-
-
-def _slash(first: int, second: int, before: str) -> Words:
-    """«1/2» a fraction, «30/4» (or «hôm 2/9») a date, «24/7» neither."""
-    dated = before in tables.DAY_WORDS or before in tables.TIME_WORDS
-    if dated or (first >= second and (first, second) != (24, 7)):
-        date = _date(first, second, 0, before)
-        if date:
-            return date
-    return (*cardinal(first), *(("phần",) if first < second else ("trên",)), *cardinal(second))
-
-
-def _time(core: str) -> Words | None:
-    match = _TIME.fullmatch(core)
-    if not match or int(match[1]) > 24:
-        return None
-    hours, minutes, seconds = (int(part) if part else 0 for part in match.groups())
-    return (
-        *cardinal(hours),
-        "giờ",
-        *((*cardinal(minutes), "phút") if minutes or seconds else ()),
-        *((*cardinal(seconds), "giây") if seconds else ()),
-    )
-
-
-def _span(core: str, before: str) -> Words | None:
-    """«10-20», «5-7km», «8h-10h»; None for scores like «2-1», where nothing is said between."""
-    match = _RANGE.fullmatch(core)
-    if not match:
-        return None
-    first, second = (_QUANTITY.fullmatch(part) for part in match.groups())
-    if not first or not second or _value(first[3]) >= _value(second[3]):
-        return None
-    return (*(_quantity(match[1], before) or ()), "đến", *(_quantity(match[2], "") or ()))
-
-
-def _value(number: str) -> float:
-    if re.fullmatch(_BY_POINTS, number):
-        return float(number.replace(".", "").replace(",", "."))
-    if re.fullmatch(_BY_COMMAS, number):
-        return float(number.replace(",", ""))
-    return float(number.replace(",", "."))
-
-
-def _numeric(core: str, before: str) -> Words | None:
-    """What is said for a word that is a number as a whole; None for anything else."""
-    if match := _DATE.fullmatch(core):
-        date = _date(int(match[1]), int(match[3]), int(match[4]), before)
-        if date:
-            return date
-    if (match := _ISO_DATE.fullmatch(core)) and (date := _date(int(match[3]), int(match[2]), int(match[1]), before)):
-        return date
-    if (match := _MONTH.fullmatch(core)) and 1 <= int(match[1]) <= 12:
-        said = () if before == "tháng" else ("tháng",)
-        return (*said, *_integer(match[1].lstrip("0"), "tháng"), "năm", *cardinal(int(match[2])))
-    if match := _SLASH.fullmatch(core):
-        return _slash(int(match[1]), int(match[2]), before)
-    if _PHONE.fullmatch(core) and core.startswith(("0", "+")):
-        return numerals.digits(re.sub(r"\D", "", core))
-    if match := _MIXED.fullmatch(core):
-        first, second = unicodedata.normalize("NFKC", match[2]).split("⁄")
-        whole = (*cardinal(int(match[1])), "và") if match[1] else ()
-        return (*whole, *cardinal(int(first)), "phần", *cardinal(int(second or 1)))
-    if _DOTTED.fullmatch(core) and not _QUANTITY.fullmatch(core):
-        return tuple(" chấm ".join(" ".join(_integer(part, "")) for part in core.split(".")).split())
-    if (match := _TIMES.fullmatch(core)) and (match[1] or match[2]):
-        if not match[2]:
-            return (*cardinal(int(match[1])), "lần")
-        return (*(cardinal(int(match[1])) if match[1] else ()), "nhân", *cardinal(int(match[2])))
-    if match := _PLACE.fullmatch(core):
-        return (_PLACES[match[1].lower()], *cardinal(int(match[2])))
-    if match := _NUMBERED.fullmatch(core):
-        return ("số", *cardinal(int(match[1])))
-    return _time(core) or _span(core, before) or _quantity(core, before)
 
 
 # --- words in their sentence ----------------------------------------------------------------------------------------
@@ -299,7 +149,7 @@ _LINK = re.compile(
     r"(?:https?://|www\.)\S+|\S+@\S+\.\w+|@\w+|(?:[\w-]+\.)+(?:com|net|org|vn|io|me|gg|info|tv|co|xyz|to)(?:/\S*)?",
     re.IGNORECASE,
 )
-_PARTS = re.compile(rf"{_NUMBER}|[^\W\d_]+|[^\w\s]")
+_PARTS = re.compile(rf"{quantities.NUMBER}|[^\W\d_]+|[^\w\s]")
 
 
 class _Paragraph:
@@ -341,10 +191,10 @@ class _Paragraph:
             return (), False
         if core[0] == "-" and (self.after_number or not core[1:2].isdigit()):
             core = core.lstrip("-")
-        if (number := _numeric(core, before)) is not None:
+        if (number := quantities.numeric(core, before)) is not None:
             return number, core[-1].isdigit()
         if self.after_number and core in tables.UNITS:
-            return _units(core), False
+            return quantities.units(core), False
         if (said := self._roman(core, i, before)) is not None:
             return said, False
         if core.lower() in tables.ABBREVIATIONS:
@@ -375,7 +225,7 @@ class _Paragraph:
         said: list[str] = []
         for part in _PARTS.findall("-".join(pieces).replace("'", "").replace("’", "")):
             if part[0] in "0123456789":
-                said += _number(part, before)
+                said += quantities.number(part, before)
             elif part[0].isalpha():
                 said += _word(part, self.shouting)
             else:
@@ -401,17 +251,16 @@ class _Paragraph:
         return "," if after[:1] in ("(", "[") and self.cores[i] else ""
 
 
-_ASCII_DIGITS_AND_SIGNS = str.maketrans(
-    {"−": "-", "‐": "-", "‑": "-", "⁄": "/"} | {0xFF01 + i: 0x21 + i for i in range(94)}
-)
+_PLAIN_SIGNS = str.maketrans({"−": "-", "‐": "-", "‑": "-", "⁄": "/"} | {0xFF01 + i: 0x21 + i for i in range(94)})
 
 
 def _plain(core: str) -> str:
-    """Full-width signs and digits of every script as ASCII ones."""
-    core = core.translate(_ASCII_DIGITS_AND_SIGNS)
+    """Full-width signs and digits of every script as ASCII ones, without marks that belong to no letter."""
+    core = core.translate(_PLAIN_SIGNS)
     if core.isascii():
         return core
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in core)
+    kept = (char for char in core if unicodedata.category(char)[0] != "M")
+    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in kept)
 
 
 def speakable(tokens: Sequence[Token]) -> bool:
