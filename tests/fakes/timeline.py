@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ class Planned:
             if seconds <= 0:
                 self._arrived.append(outcome)
             else:
-                timeline.after(seconds, lambda outcome=outcome: self._arrived.append(outcome))
+                timeline.after(seconds, functools.partial(self._arrived.append, outcome))
 
     def poll(self) -> Outcome | None:
         return self._arrived.pop(0) if self._arrived else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
@@ -86,6 +87,12 @@ class Engine:
     def history(self, arn: str, *, reverse: bool = False) -> Iterator[Item]:
         """Raises SourceNotFound."""
         return self._journal.history(arn, reverse=reverse)
+
+    def retry_due(self, arn: str) -> datetime | None:
+        """When the state it is in will be tried again; None where it does not wait for that. Raises SourceNotFound."""
+        cursor = self._journal.cursor(arn)
+        waits = cursor.phase == "retry" and cursor.due is not None
+        return datetime.fromtimestamp(cursor.due or 0.0, UTC) if waits else None
 
     def run(
         self,

@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
     return dumps(value)
 
 
-_HOLE = re.compile(r"\\([{}'\\])|(\{\})")
+_HOLE = re.compile(r"\\([{}])|(\{\})")
 
 
 def _format(args: list[Any], _random: Random) -> str:
@@ -280,6 +280,7 @@ _NAME = re.compile(r"\s*(States\.\w+)\s*\(")
 _STRING = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _WORD = re.compile(r"true|false|null")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 @functools.lru_cache(maxsize=1024)
@@ -312,6 +313,9 @@ def _call(text: str, at: int) -> tuple[Call, int]:
     if not function.least <= len(args) <= function.most:
         wanted = function.least if function.least == function.most else f"{function.least} to {function.most}"
         raise BadIntrinsic(f"{name} takes {wanted} arguments, not {len(args)}")
+    if name != "States.Format":
+        # Only there a brace means anything, so only there it keeps its backslash.
+        args = [re.sub(r"\\([{}])", r"\1", arg) if isinstance(arg, str) else arg for arg in args]
     return Call(name, tuple(args), text[found.start(1) : at + 1]), at + 1
 
 
@@ -333,8 +337,7 @@ def _argument(text: str, at: int) -> tuple[Any, int]:
             raise BadIntrinsic(f"bad path {path}: {problem}") from None
         return PathArg(path), end
     if found := _STRING.match(text, at):
-        # Braces keep their backslash: what they mean is States.Format's to say.
-        return re.sub(r"\\(['\\])", r"\1", found.group(1)), found.end()
+        return re.sub(r"\\([^{}])", lambda escape: _ESCAPES.get(escape[1], escape[1]), found.group(1)), found.end()
     if found := _WORD.match(text, at) or _NUMBER.match(text, at):
         return json.loads(found.group()), found.end()
     raise BadIntrinsic(f"can't read the argument at {at}")

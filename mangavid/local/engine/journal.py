@@ -153,6 +153,10 @@ class Journal:
         rows = db.execute(f"SELECT * FROM events WHERE arn = ? AND id > ? ORDER BY id {order}", (arn, after))  # noqa: S608 - ASC or DESC
         return (_event(row) for row in rows.fetchall())
 
+    def cursor(self, arn: str) -> Cursor:
+        """Where an execution stands. Raises SourceNotFound."""
+        return _cursor(_row(self._store.db(), arn))
+
     # --- for the one who drives ---
 
     def take(self, arn: str, driver: str) -> tuple[Cursor, Facts, dict[str, Any]]:
