@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
-from mangavid import keys, protocol
+from mangavid import faults, keys, protocol
 from mangavid.config import Config
 from mangavid.errors import ConditionFailed, SourceNotFound
 from mangavid.models import Chapter, Direction, Page, encode
@@ -145,6 +145,7 @@ def _intake(target: Target, found: Found, job_id: str) -> Chapter:
         key = keys.page(job_id, sha256, raw.ext)
         if not target.objects.exists(key):
             target.objects.put(key, raw.data)
+            faults.point("page.stored", key)
         pages.append(Page(index=index, name=raw.name, key=key, sha256=sha256, width=raw.width, height=raw.height))
         target.progress(job_id, index + 1, len(fetched.pages), "page")
     images = [

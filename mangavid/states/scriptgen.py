@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mangavid import keys, protocol
-from mangavid.models import Chapter, Script, decode, encode
+from mangavid import faults, keys, protocol
+from mangavid.models import Script, decode, encode
 from mangavid.ports import Target
 from mangavid.states.crops import PanelImages
 from mangavid.products import read_chapter, read_job
@@ -19,7 +19,8 @@ def handle(target: Target, event: Event) -> Result:
     if target.objects.exists(key):
         script = decode(target.objects.get(key), Script, name=key)
     else:
-        script = _write(target, chapter)
+        script = target.writer().write(chapter, PanelImages(target.objects, chapter).jpeg)
+        faults.point("script.written", key)
         target.objects.put(key, encode(script))
     target.jobs.change(
         protocol.advance(
@@ -28,6 +29,3 @@ def handle(target: Target, event: Event) -> Result:
     )
     return {"scenes": len(script.scenes)}
 
-
-def _write(target: Target, chapter: Chapter) -> Script:
-    return target.writer().write(chapter, PanelImages(target.objects, chapter).jpeg)

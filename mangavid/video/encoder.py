@@ -42,7 +42,7 @@ def encode_segment(
     try:
         with disk(out), refusals(f"segment {segment.index + 1}"):
             _encode(segment, settings, pages, part, on_frame)
-            faults.point("segment.encoded")
+            faults.point("segment.encoded", segment.key)
             commit(part, out)
             faults.point("segment.committed")
     finally:
