@@ -6,6 +6,7 @@ show (a long straight edge each). Pictures here are masks at working size: ``con
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -20,17 +21,29 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.uint8]
     Profile = NDArray[np.float64]
+    FindBands = Callable[[Mask, int], list[tuple[float, float, float]]]
+    """Bands in a mask whose rows run along them: (score, height at the left end, slope)."""
 
 CLEAR = 0.006
 """The share of a line across a region that may be specks and still count as gutter."""
 MIN_GUTTER = 4
 """Working pixels; 0.4 % of the longer side of a page."""
+MIN_FRAMED_GUTTER = 2
+MAX_GUTTER = 0.07
+"""Wider ones, as a share of the page's shorter side, are clear somewhere or no gutter."""
 MIN_SIDE = 0.05
 """A part thinner than this share of the page's shorter side is not cut off."""
 CROSSED = 0.5
 """The share of a gutter that may be crossed where frames show on both sides of it."""
 FRAME = 0.55
 """The share of a gutter's length along which a frame's straight edge must show on either side."""
+LEAST_FRAMED = 0.25
+"""The share of the gutter's length that has something on either side."""
+ONE_FRAME = 0.7
+BARELY_CROSSED = 0.12
+"""Where hardly anything crosses a gutter, a frame on one side of it is enough: the other panel may have none."""
+SOLID = 0.9
+"""The share of its convex hull that a panel's outline fills at least."""
 SLOPES = (0.04, -0.04, 0.08, -0.08, 0.12, -0.12, 0.17, -0.17, 0.23, -0.23, 0.3, -0.3)
 
 
@@ -56,7 +69,7 @@ class Region:
         return Box(self.x, self.y, self.content.shape[1], self.content.shape[0])
 
 
-def leaves(content: Mask, *, crossed: bool, slanted: bool) -> list[Region]:
+def leaves(content: Mask, *, crossed: bool) -> list[Region]:
     """Cut a whole page as far as its gutters go."""
     smallest = max(8, round(MIN_SIDE * min(content.shape)))
     done: list[Region] = []
@@ -65,7 +78,7 @@ def leaves(content: Mask, *, crossed: bool, slanted: bool) -> list[Region]:
         region = waiting.pop().trimmed()
         if region is None:
             continue
-        parts = _cut(region, smallest, crossed=crossed, slanted=slanted)
+        parts = _cut(region, smallest, crossed=crossed)
         if len(parts) > 1:
             waiting += parts
         else:
@@ -73,28 +86,63 @@ def leaves(content: Mask, *, crossed: bool, slanted: bool) -> list[Region]:
     return done
 
 
-def _cut(region: Region, smallest: int, *, crossed: bool, slanted: bool) -> list[Region]:
-    """The parts along the best kind of gutter there is, or none."""
+def _cut(region: Region, smallest: int, *, crossed: bool) -> list[Region]:
+    """The parts along the plainest kind of gutter there is, or none."""
     content = region.content
     for across in (False, True):
-        turned = content.T if across else content
-        bands = _clear_bands(turned.mean(axis=1), smallest)
+        bands = _clear_bands((content.T if across else content).mean(axis=1), smallest)
         if bands:
             return _split(region, [((a + b) / 2, 0.0) for a, b in bands], across=across)
-    found: list[tuple[float, float, float, bool]] = []
+    if crossed and (cut := _best_band(region, smallest, _framed_bands)):
+        return cut
+    return _islands(region, smallest) or _best_band(region, smallest, _slanted_bands)
+
+
+def _best_band(region: Region, smallest: int, find: FindBands) -> list[Region]:
+    """The parts on the two sides of the best band of a kind, or none."""
+    found = []
     for across in (False, True):
-        turned = np.ascontiguousarray(content.T if across else content)
-        if crossed:
-            found += [(score, at, 0.0, across) for score, at in _framed_bands(turned, smallest)]
-    if not found and slanted:
-        for across in (False, True):
-            turned = np.ascontiguousarray(content.T if across else content)
-            if min(turned.shape) >= 2 * smallest:
-                found += [(score, at, slope, across) for score, at, slope in _slanted_bands(turned, smallest)]
+        turned = np.ascontiguousarray(region.content.T if across else region.content)
+        if len(turned) >= 2 * smallest:
+            found += [(score, at, slope, across) for score, at, slope in find(turned, smallest)]
     if not found:
         return []
     _, at, slope, across = max(found)
     return _split(region, [(at, slope)], across=across)
+
+
+def _islands(region: Region, smallest: int) -> list[Region]:
+    """Panels that gutter runs all around, however it winds, and the rest as one more part; none where there are none.
+
+    A panel is told from a balloon or a figure by its outline: convex, with few corners.
+    """
+    height, width = region.content.shape
+    # Gutter is paper reached from the region's edge, through openings of 3 pixels and more.
+    paper = np.pad(1 - region.content, 2, constant_values=1)
+    reached = np.asarray(cv2.erode(paper, np.ones((3, 3), np.uint8), borderValue=1), np.uint8)
+    cv2.floodFill(reached, None, (0, 0), 2)
+    solid = np.asarray(reached != 2, np.uint8)[2:-2, 2:-2]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=4)
+    parts: list[Region] = []
+    rest = region.content.copy()
+    for label in range(1, count):
+        x, y, w, h, _area = (int(v) for v in stats[label])
+        if min(w, h) < smallest or w * h > 0.95 * width * height:
+            continue
+        island = (labels[y : y + h, x : x + w] == label).astype(np.uint8)
+        if _like_a_panel(island):
+            content = region.content[y : y + h, x : x + w] * island
+            rest[y : y + h, x : x + w] -= content
+            parts.append(Region(region.x + x, region.y + y, content))
+    return [*parts, Region(region.x, region.y, rest)] if parts else []
+
+
+def _like_a_panel(island: Mask) -> bool:
+    outlines, _ = cv2.findContours(island, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outline = max(outlines, key=cv2.contourArea)
+    hull = cv2.convexHull(outline)
+    corners = cv2.approxPolyDP(hull, 0.025 * cv2.arcLength(hull, True), True)
+    return bool(cv2.contourArea(outline) >= SOLID * cv2.contourArea(hull) > 0 and len(corners) <= 5)
 
 
 def _clear_bands(profile: Profile, smallest: int) -> list[tuple[int, int]]:
@@ -109,25 +157,57 @@ def _clear_bands(profile: Profile, smallest: int) -> list[tuple[int, int]]:
     return kept
 
 
-def _framed_bands(content: Mask, smallest: int) -> list[tuple[float, float]]:
-    """Gutters that something crosses: (score, middle). Rows of ``content`` run along the gutter."""
+def _framed_bands(content: Mask, smallest: int) -> list[tuple[float, float, float]]:
+    """Gutters that something crosses: (score, middle, slope 0). Rows of ``content`` run along the gutter."""
     height = len(content)
-    if height < 2 * smallest:
-        return []
     steps = np.diff(content.astype(np.int8), axis=0)
-    closing = _gathered((steps < 0).mean(axis=1))
-    opening = _gathered((steps > 0).mean(axis=1))
+    # Row r of either: how much of the line between rows r - 1 and r is a lower, or an upper, edge of something.
+    lower = _gathered(np.concatenate(([0.0], (steps < 0).mean(axis=1))))
+    upper = _gathered(np.concatenate(([0.0], (steps > 0).mean(axis=1))))
     crossing = content.mean(axis=1)
-    found = []
-    low = crossing <= CROSSED
-    for a, b in _runs(low):
-        if b - a < MIN_GUTTER or a < smallest or height - b < smallest:
-            continue
-        above = closing[max(0, a - 3) : a + 3].max(initial=0.0)
-        below = opening[max(0, b - 4) : b + 2].max(initial=0.0)
-        if min(above, below) >= FRAME:
-            found.append((float(min(above, below)), (a + b) / 2))
+    widest = max(MIN_GUTTER, round(MAX_GUTTER * smallest / MIN_SIDE))
+    found: list[tuple[float, float, float]] = []
+
+    def consider(a: int, b: int, edges: int) -> None:
+        """The band of rows a to b, with a frame expected at one of its sides or both."""
+        if b - a < MIN_FRAMED_GUTTER or a < smallest or height - b < smallest or _open_ends(content[a:b]) < 2:
+            return
+        # A frame is as long as what it frames, which need not be the whole region.
+        over = content[a - smallest : a].max(axis=0).mean()
+        under = content[b : b + smallest].max(axis=0).mean()
+        if min(over, under) < LEAST_FRAMED:
+            return
+        above, below = min(1.0, lower[a] / over), min(1.0, upper[b] / under)
+        if (edges == 2 and min(above, below) >= FRAME) or (edges == 1 and max(lower[a], upper[b]) >= ONE_FRAME):
+            found.append((float(above + below - 2 * crossing[a:b].mean()), (a + b) / 2, 0.0))
+
+    closing = _peaks(lower, LEAST_FRAMED * FRAME)
+    opening = _peaks(upper, LEAST_FRAMED * FRAME)
+    for a in closing:
+        for b in opening:
+            if a < b <= a + widest and crossing[a:b].mean() <= CROSSED:
+                consider(a, b, 2)
+    barely = crossing <= BARELY_CROSSED
+    for a, b in _runs(barely):
+        for start in closing:
+            if a - 2 <= start < b:
+                consider(max(a, start), min(b, start + MIN_GUTTER), 1)
+        for end in opening:
+            if a < end <= b + 2:
+                consider(max(a, end - MIN_GUTTER), min(b, end), 1)
     return found
+
+
+def _peaks(edges: Profile, least: float) -> list[int]:
+    """Where edges gather most within three rows either way."""
+    around = [edges[max(0, i - 3) : i + 4].max() for i in range(len(edges))]
+    return [i for i in range(len(edges)) if edges[i] >= least and edges[i] == around[i]]
+
+
+def _open_ends(band: Mask) -> int:
+    """At how many of its ends (2 % of its length) a band of rows has a way out; inside a panel, its frame bars both."""
+    reach = max(3, band.shape[1] // 50)
+    return sum(bool((end.max(axis=1) == 0).any()) for end in (band[:, :reach], band[:, -reach:]))
 
 
 def _gathered(edges: Profile) -> Profile:

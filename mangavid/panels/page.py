@@ -24,6 +24,12 @@ SURE = 0.5
 MIN_AREA = 0.008
 """A box smaller than this share of the page is a page number or a stray mark."""
 MAX_PANELS = 16
+REACH = 4
+"""How many pixels inside and outside of a box's edge are looked at."""
+FRAMED = 0.35
+"""A box that stands out along less of its edges has no frame."""
+NEAR = 0.1
+"""Frameless bits no further apart than this share of the page's shorter side belong together."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def find(picture: Grey) -> Proposal:
     for level in _gutter_levels(picture):
         content = _content(picture, level)
         for crossed in (False, True):
-            boxes = _tidied(_boxes(content, crossed=crossed), width, height)
+            boxes = _tidied(_gathered([r.box for r in cuts.leaves(content, crossed=crossed)], content), width, height)
             proposal = Proposal(tuple(boxes), score(boxes, content))
             if proposal.score > best.score:
                 best = proposal
@@ -66,32 +72,32 @@ def _content(picture: Grey, level: int) -> Mask:
     return np.asarray(apart > TOLERANCE, np.uint8)
 
 
-def _boxes(content: Mask, *, crossed: bool) -> list[Box]:
-    found: list[Box] = []
-    for leaf in cuts.leaves(content, crossed=crossed, slanted=True):
-        found += _islands(leaf)
-    return found
+def _gathered(boxes: list[Box], content: Mask) -> list[Box]:
+    """Bits without a frame that lie near each other are one drawing (or one text) on open paper: joined."""
+    height, width = content.shape
+    near = NEAR * min(height, width)
+    least = 2 * MIN_AREA * height * width
+    loose = [box for box in boxes if box.area < least or standing_out([box], content) < FRAMED]
+    framed = [box for box in boxes if box not in loose]
+    joined = True
+    while joined and len(loose) < 60:
+        joined = False
+        for i, a in enumerate(loose):
+            for b in loose[:i]:
+                both = _around(a, b)
+                gap = max(max(a.x, b.x) - min(a.right, b.right), max(a.y, b.y) - min(a.bottom, b.bottom))
+                if gap <= near and all(common(both, other) < 0.05 * other.area for other in framed):
+                    loose = [box for box in loose if box not in (a, b)] + [both]
+                    joined = True
+                    break
+            if joined:
+                break
+    return framed + loose
 
 
-def _islands(leaf: cuts.Region) -> list[Box]:
-    """A leaf no straight cut divides may still hold panels that a winding gutter parts; else the leaf itself."""
-    height, width = leaf.content.shape
-    if min(height, width) < 60:
-        return [leaf.box]
-    # Gutter that is reached from the leaf's edge; paper inside frames and balloons is not.
-    paper = np.pad(1 - leaf.content, 1, constant_values=1)
-    padded = np.asarray(cv2.erode(paper, np.ones((3, 3), np.uint8), borderValue=1), np.uint8)
-    padded[0], padded[-1], padded[:, 0], padded[:, -1] = 1, 1, 1, 1
-    cv2.floodFill(padded, None, (0, 0), 2)
-    solid = (padded != 2).astype(np.uint8)[1:-1, 1:-1]
-    count, _, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=4)
-    large = []
-    for x, y, w, h, area in stats[1:count]:
-        if w * h > 0.06 * width * height and area > 0.5 * w * h and min(w, h) > 40:
-            large.append(Box(leaf.x + int(x), leaf.y + int(y), int(w), int(h)))
-    if len(large) < 2 or sum(box.area for box in large) < 0.6 * leaf.box.area:
-        return [leaf.box]
-    return large
+def _around(a: Box, b: Box) -> Box:
+    left, top = min(a.x, b.x), min(a.y, b.y)
+    return Box(left, top, max(a.right, b.right) - left, max(a.bottom, b.bottom) - top)
 
 
 def _tidied(boxes: list[Box], width: int, height: int) -> list[Box]:
@@ -112,7 +118,11 @@ def common(one: Box, other: Box) -> int:
 
 
 def score(boxes: list[Box], content: Mask) -> float:
-    """How much boxes look like a page of panels: they hold its content, are few, don't overlap, are no slivers."""
+    """How much boxes look like a page of panels, 0 to 1.
+
+    They hold the page's content, don't overlap, are neither slivers nor too many, fill the page, and stand out: along
+    their edges there is something inside and gutter outside. More boxes that do all this are the better explanation.
+    """
     if not boxes:
         return 0.0
     height, width = content.shape
@@ -123,6 +133,33 @@ def score(boxes: list[Box], content: Mask) -> float:
     coverage = float((content & covered).sum()) / total
     overlap = sum(common(a, b) for i, a in enumerate(boxes) for b in boxes[:i]) / sum(b.area for b in boxes)
     slivers = sum(min(b.w / width, b.h / height) < 0.08 for b in boxes) / len(boxes)
-    number = 1.0 if len(boxes) <= MAX_PANELS else MAX_PANELS / len(boxes)
+    number = min(1.0, MAX_PANELS / len(boxes)) * len(boxes) / (len(boxes) + 0.5)
     area = min(1.0, sum(b.area for b in boxes) / (0.45 * width * height))
-    return float(coverage * (1 - min(1, overlap)) * (1 - slivers) * number * area)
+    edges = 0.5 + 0.5 * standing_out(boxes, content)
+    return float(coverage * (1 - min(1, overlap)) * (1 - slivers) * number * area * edges)
+
+
+def standing_out(boxes: list[Box], content: Mask) -> float:
+    """The share of the boxes' edges with content just inside and gutter just outside; the page's rim does not count."""
+    good = length = 0
+    for box in boxes:
+        for turns in range(4):
+            # Each turn brings the next side of the box to the top.
+            page = np.rot90(content, turns)
+            x, y, w = _turned(box, turns, content.shape)
+            if y > REACH:
+                outside, inside = page[y - REACH : y, x : x + w], page[y : y + REACH, x : x + w]
+                good += int(((outside.min(axis=0) == 0) & (inside.max(axis=0) == 1)).sum())
+                length += w
+    return good / length if length else 0.0
+
+
+def _turned(box: Box, turns: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Left, top and width of a box in a page of this shape turned anticlockwise by quarters."""
+    height, width = shape
+    return (
+        (box.x, box.y, box.w),
+        (box.y, width - box.right, box.h),
+        (width - box.right, height - box.bottom, box.w),
+        (height - box.bottom, box.x, box.h),
+    )[turns]

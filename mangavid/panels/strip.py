@@ -40,7 +40,7 @@ def split(pages: Sequence[PageImage]) -> tuple[Panel, ...]:
     starts = np.cumsum([0, *(len(s) for s in slices)])
     panels: list[Panel] = []
     for top, bottom, sure in _segments(strip):
-        left, right = _sides(strip[top:bottom])
+        left, right = _sides(strip, top, bottom)
         pieces = []
         for page, start, end in zip(pages, starts, starts[1:], strict=False):
             a, b = max(top, int(start)), min(bottom, int(end))
@@ -62,8 +62,7 @@ def _as_wide(slice_: pixels.Grey, width: int) -> pixels.Grey:
 def _segments(strip: pixels.Grey) -> list[tuple[int, int, float]]:
     """(top, bottom, how sure) of each panel, in working rows."""
     height, width = strip.shape
-    low, high = np.percentile(strip, (2, 98), axis=1)
-    even = (high - low) <= EVEN
+    even = _spread(strip, 1) <= EVEN
     least = max(3, round(MIN_GAP * width))
     gaps = [(a, b) for a, b in _runs(even) if b - a >= least]
     spans: list[tuple[int, int]] = []
@@ -114,14 +113,26 @@ def _quiet_rows(panel: pixels.Grey, top: int) -> list[int]:
     return cuts
 
 
-def _sides(panel: pixels.Grey) -> tuple[int, int]:
-    """Left and right (exclusive) of what is not the gap's even colour."""
-    width = panel.shape[1]
-    low, high = np.percentile(panel, (2, 98), axis=0)
-    columns = np.flatnonzero((high - low) > EVEN)
+def _sides(strip: pixels.Grey, top: int, bottom: int) -> tuple[int, int]:
+    """Left and right (exclusive) of what differs from the gap above or below."""
+    width = strip.shape[1]
+    panel = strip[top:bottom]
+    gap = strip[top - 1] if top > 0 else strip[bottom] if bottom < len(strip) else None
+    if gap is None:
+        return 0, width
+    off = np.abs(np.median(panel, axis=0) - np.median(gap)) > EVEN
+    columns = np.flatnonzero(off | (_spread(panel, 0) > 2 * EVEN))
     if not len(columns) or columns[-1] - columns[0] < 0.3 * width:
         return 0, width
     return int(columns[0]), int(columns[-1]) + 1
+
+
+def _spread(picture: pixels.Grey, axis: int) -> NDArray[np.int16]:
+    """Range of greys along an axis, leaving out the lightest and the darkest pixel (a speck)."""
+    if picture.shape[axis] < 4:
+        return np.asarray(np.ptp(picture.astype(np.int16), axis=axis))
+    ordered = np.partition(picture.astype(np.int16), (1, -2), axis=axis)
+    return np.asarray(np.take(ordered, -2, axis=axis) - np.take(ordered, 1, axis=axis))
 
 
 def _box(page: PageImage, sides: tuple[int, int], rows: tuple[int, int], width: int, height: int) -> Box | None:
