@@ -5,8 +5,8 @@ from __future__ import annotations
 from mangavid import faults, keys, protocol
 from mangavid.models import Script, decode, encode
 from mangavid.ports import Target
-from mangavid.states.crops import PanelImages
 from mangavid.products import read_chapter, read_job
+from mangavid.states.crops import PanelImages
 from mangavid.states.runs import Event, Result, now
 
 
@@ -28,4 +28,3 @@ def handle(target: Target, event: Event) -> Result:
         )
     )
     return {"scenes": len(script.scenes)}
-

@@ -129,11 +129,12 @@ class _Render:
     def _soundtrack(self, plan: Timeline, speech: Speech) -> tuple[Path, Measured]:
         """The soundtrack and what was measured on it: made once for the same voices, places and music."""
         from mangavid.video import sound
+        from mangavid.video.timeline import RENDER_VERSION
 
         voices = [(scene.sha256, scene.samples) for scene in speech.scenes]
         places = [(one.voice_at, one.frames) for one in plan.segments]
         settings = (self._video.music_level, self._video.loudness, _music_digest(self._video.music))
-        inputs = keys.digest("sound", sound.SOUND_VERSION, voices, places, settings, plan.fps)
+        inputs = keys.digest("sound", RENDER_VERSION, voices, places, settings, plan.fps)
         track, facts = keys.soundtrack(plan.job_id, inputs), keys.soundtrack_facts(plan.job_id, inputs)
         if not self._objects.exists(facts):
             made = self._work / "soundtrack.m4a"
