@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sample.ink import Path, Pen, Point, arc, limb, oval, smooth
+from sample.ink import Path, Pen, Point, arc, box, limb, oval, smooth
 from sample.marks import blush, sparkle, star
 
 FUR, PALE, STRIPE, SHADE = 221, 255, 68, 187
@@ -15,7 +15,7 @@ FUR, PALE, STRIPE, SHADE = 221, 255, 68, 187
 
 @dataclass(frozen=True)
 class Face:
-    """eyes: open, wide, shock, happy, calm, stars, firm, side, tears, dizzy, shut · mouth: cat, small, open, shout,
+    """eyes: open, wide, shock, happy, calm, stars, firm, side, tears, dizzy · mouth: cat, small, open, shout,
     sad, wavy, full, grin · turn: -1 (to the left) … 1 · ears: 0 up … 1 down."""
 
     eyes: str = "open"
@@ -26,7 +26,7 @@ class Face:
 
 
 def head_outline() -> Path:
-    half: list[Point] = [(0, -82), (44, -80), (82, -54), (99, -10), (108, 24), (97, 44), (76, 66), (44, 80)]
+    half: list[Point] = [(0, -90), (46, -84), (84, -56), (99, -10), (108, 24), (97, 44), (76, 66), (44, 80)]
     return smooth([*half, (0, 85), *[(-x, y) for x, y in reversed(half[1:])]], closed=True)
 
 
@@ -36,7 +36,7 @@ def _ears(droop: float) -> list[Path]:
         tip = (side * (80 + 46 * droop), -132 + 78 * droop)
         outer = (side * 96, -26 + 12 * droop)
         bulge = (side * (98 + 10 * droop), -84 + 34 * droop)
-        inner = (side * 26, -76)
+        inner = (side * 30, -82)
         out.append(
             smooth(
                 [outer, bulge, tip, tip, (side * (50 + 20 * droop), -108 + 26 * droop), inner, inner, (side * 50, -40)],
@@ -89,8 +89,6 @@ def _eye(pen: Pen, kind: str, side: int, x: float, y: float, squeeze: float) -> 
     elif kind == "calm":
         e.line([(-24, -4), (-12, 9), (0, 13), (12, 9), (24, -4)], 8, taper=0.45)
         e.line([(side * 24, -4), (side * 33, -8)], 5)
-    elif kind == "shut":
-        e.line([(side * 24, -18), (-side * 18, 0), (side * 24, 16)], 8, taper=0.3, curve=False)
     elif kind == "shock":
         e.shape(oval(0, -2, rx + 5, ry + 3), 255, 4)
         e.fill(oval(0, -2, 6, 7.5), 0)
@@ -219,7 +217,7 @@ TAIL_SIT: list[Point] = [(58, 196), (112, 204), (142, 168), (128, 126), (146, 96
 
 
 def sit(pen: Pen, face: Face, *, arms: str = "down", tail_points: list[Point] | None = None) -> None:
-    """Sitting, from the front. arms: down, up (both raised), reach (one raised), hold (before the chest)."""
+    """Sitting, from the front. arms: down, or hold (before the chest)."""
     tail(pen, tail_points or TAIL_SIT)
     body = smooth(
         [(-44, 52), (-58, 110), (-78, 160), (-72, 206), (0, 216), (72, 206), (78, 160), (58, 110), (44, 52)],
@@ -232,30 +230,20 @@ def sit(pen: Pen, face: Face, *, arms: str = "down", tail_points: list[Point] | 
         [((-90, 130), (-44, 132)), ((-94, 160), (-48, 158)), ((90, 130), (44, 132)), ((94, 160), (48, 158))],
     )
     pen.fill(smooth([(-30, 76), (-36, 120), (-26, 150), (0, 160), (26, 150), (36, 120), (30, 76)], closed=True), PALE)
-    pairs = {
-        "down": ((-24, 200), (24, 200)),
-        "up": ((-92, 60), (92, 60)),
-        "reach": ((-24, 200), (112, -20)),
-        "hold": ((-30, 130), (30, 130)),
-    }[arms]
-    for side, (x, y) in zip((-1, 1), pairs, strict=True):
-        start = (side * 30, 112) if arms == "down" else (side * 46, 108)
-        arm = limb(
-            [start, ((start[0] + x) / 2 + side * (4 if arms == "down" else 14), (start[1] + y) / 2), (x, y - 4)],
-            [17, 18, 18],
-        )
-        pen.shape(arm, FUR, 3.4)
+    for side in (-1, 1):
+        if arms == "hold":
+            start, hand = (side * 46, 108), (side * 30, 130)
+        else:
+            start, hand = (side * 30, 112), (side * 24, 200)
+        pen.shape(limb([start, (hand[0], hand[1] - 4)], [17, 18, 18]), FUR, 3.4)
         if arms == "down":
-            pen.fill(
-                [(start[0] - 15, 92), (start[0] + 15, 92), (start[0] + 14, 122), (start[0] - 14, 122)],
-                PALE if abs(start[0]) < 20 else FUR,
-            )
-        paw(pen, x, y, turn=0 if arms == "down" else 180)
+            pen.fill(box(start[0] - 15, 92, start[0] + 15, 122), FUR)
+        paw(pen, *hand, turn=180 if arms == "hold" else 0)
     collar(pen)
     head(pen, face)
 
 
-def sit_back(pen: Pen, *, ears: float = 0, tail_points: list[Point] | None = None) -> None:
+def sit_back(pen: Pen, *, tail_points: list[Point]) -> None:
     """Sitting, seen from behind."""
     body = smooth(
         [(-44, 52), (-60, 110), (-82, 160), (-76, 206), (0, 216), (76, 206), (82, 160), (60, 110), (44, 52)],
@@ -264,9 +252,9 @@ def sit_back(pen: Pen, *, ears: float = 0, tail_points: list[Point] | None = Non
     pen.shape(body, FUR)
     _flank_stripes(pen, [body], [((0, 70), (0, 160))], 20)
     _flank_stripes(pen, [body], [((s * 92, y), (s * 30, y + 8)) for s in (-1, 1) for y in (104, 134, 164)])
-    tail(pen, tail_points or [(20, 200), (80, 216), (128, 190), (120, 146), (142, 116)])
+    tail(pen, tail_points)
     pen.line([(-46, 76), (0, 88), (46, 76)], 15, taper=0.1)
-    head(pen, Face(ears=ears), back=True)
+    head(pen, back=True)
 
 
 def run(pen: Pen, face: Face) -> None:
@@ -349,7 +337,7 @@ def cling(pen: Pen, face: Face) -> None:
         [(-44, 52), (-60, 120), (-66, 180), (-30, 222), (30, 222), (66, 180), (60, 120), (44, 52)], closed=True
     )
     arms = [limb([(s * 44, 90), (s * 82, 62), (s * 70, 18)], [22, 19, 17]) for s in (-1, 1)]
-    legs = [limb([(s * 44, 196), (s * 96, 190), (s * 92, 236)], [28, 22, 18]) for s in (-1, 1)]
+    legs = [limb([(s * 44, 184), (s * 90, 234)], [32, 20]) for s in (-1, 1)]
     pen.group([body, *arms, *legs], FUR)
     _flank_stripes(pen, [body], [((0, 60), (0, 170))], 20)
     _flank_stripes(pen, [body], [((s * 80, y), (s * 26, y + 8)) for s in (-1, 1) for y in (116, 146, 176)])

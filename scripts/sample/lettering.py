@@ -163,7 +163,13 @@ def sound(
                 (side / 2, side / 2), letter, font=face, fill=255, anchor="mm", stroke_width=stroke
             )
             pair.append(stamp.rotate(-lean, Image.Resampling.BICUBIC))
-        stamps.append((pair[0], pair[1], (round(lx * SCALE - side / 2), round(ly * SCALE - side / 2))))
+        corner = (round(lx * SCALE - side / 2), round(ly * SCALE - side / 2))
+        seen = pair[1].getbbox() or (0, 0, 0, 0)
+        if min(corner[0] + seen[0], corner[1] + seen[1]) < 0 or (
+            corner[0] + seen[2] > pen.sheet.image.width or corner[1] + seen[3] > pen.sheet.image.height
+        ):
+            raise ValueError(f"the letter {letter} of the sound «{text}» leaves its panel")
+        stamps.append((pair[0], pair[1], corner))
     for outer, _, corner in stamps:
         pen.sheet.image.paste(edge, corner, outer)
     for _, inner, corner in stamps:

@@ -30,8 +30,8 @@ def star(pen: Pen, x: float, y: float, r: float, tone: int, *, line: float = 0, 
         pen.fill(points, tone)
 
 
-def sparkle(pen: Pen, x: float, y: float, r: float, tone: int = 255, line: float = 3) -> None:
-    points = _rays(x, y, r, 4, 0.2)
+def sparkle(pen: Pen, x: float, y: float, r: float, tone: int = 255, line: float = 2.2) -> None:
+    points = _rays(x, y, r, 4, 0.24)
     if line:
         pen.shape(points, tone, line)
     else:
@@ -45,21 +45,21 @@ def sweat(pen: Pen, x: float, y: float, r: float, turn: float = 0) -> None:
     p.line([(-3.5, 4), (-2, 9)], 1.6)
 
 
-def anger(pen: Pen, x: float, y: float, r: float) -> None:
+def anger(pen: Pen, x: float, y: float, r: float, ink: int = 0) -> None:
+    """Four bent strokes, as of a throbbing vein."""
     for sx, sy in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        pen.line(
-            [(x + sx * r * 0.25, y + sy * r), (x + sx * r * 0.32, y + sy * r * 0.32), (x + sx * r, y + sy * r * 0.25)],
-            r * 0.22,
-        )
+        bend = [(x + sx * r * 0.25, y + sy * r), (x + sx * r * 0.3, y + sy * r * 0.3), (x + sx * r, y + sy * r * 0.25)]
+        pen.line(bend, r * 0.24, ink)
 
 
-def surprise(pen: Pen, x: float, y: float, r: float, turn: float = 0) -> None:
+def surprise(pen: Pen, x: float, y: float, r: float, turn: float = 0, ink: int = 0) -> None:
     """Three short strokes above a head."""
     for a in (-28, 0, 28):
         t = math.radians(a + turn - 90)
         pen.line(
             [(x + r * math.cos(t), y + r * math.sin(t)), (x + 1.9 * r * math.cos(t), y + 1.9 * r * math.sin(t))],
             r * 0.22,
+            ink,
         )
 
 
@@ -111,12 +111,12 @@ def speed(
             pen.spike((x0, y), (x0 + length, y), width, ink)
 
 
-def note(pen: Pen, x: float, y: float, r: float, turn: float = 0) -> None:
+def note(pen: Pen, x: float, y: float, r: float, turn: float = 0, ink: int = 0) -> None:
     """A quaver."""
     p = pen.at(x, y, r / 10, turn)
-    p.fill(oval(0, 0, 5.4, 4, -20), 0)
-    p.line([(4.6, -1), (4.6, -22)], 1.8, taper=0)
-    p.line([(4.6, -22), (11, -17), (10, -10)], 2.6)
+    p.fill(oval(0, 0, 5.4, 4, -20), ink)
+    p.line([(4.6, -1), (4.6, -22)], 1.8, ink, taper=0)
+    p.line([(4.6, -22), (11, -17), (10, -10)], 2.6, ink)
 
 
 def heart(pen: Pen, x: float, y: float, r: float, tone: int = 119, turn: float = 0) -> None:

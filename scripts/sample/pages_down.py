@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import random
 
-from sample import cat, marks, people
+import numpy as np
+
+from sample import cat, marks, people, props
 from sample import scenery as place
 from sample.cat import Face
 from sample.ink import Pen, arc, box, limb, oval, smooth
@@ -19,17 +21,18 @@ def _yard(p: Pen, w: float, h: float, ground: float, seed: int) -> None:
     place.far_roofs(p, w, ground - 40, 140, 68, seed=seed)
     p.fill(box(0, ground, w, h), 170)
     for k in range(6):
-        place.grass(p, (k * 197 + seed * 31) % w, ground + 12 + (k * 53) % max(1, h - ground - 20), 18, 68)
+        props.grass(p, (k * 197 + seed * 31) % w, ground + 12 + (k * 53) % max(1, h - ground - 20), 18, 68)
 
 
 def sulk(p: Pen, w: float, h: float) -> None:
     _yard(p, w, h, 540, 5)
-    place.jar(p, 340, 360, 230, 300)
-    place.banana(p, [(470, 60), (400, 20), (300, 40), (220, 120)], 44, 68)
-    cat.sit(p.at(146, 440, 0.94), Face("tears", "sad", 0.3, ears=0.92), arms="hold")
+    props.jar(p, 340, 360, 230, 300)
+    props.banana(p, [(480, 130), (420, 60), (340, 30), (250, 70), (220, 130)], 40, 68)
+    cat.sit(p.at(146, 446, 0.94), Face("tears", "sad", 0.3, ears=0.92), arms="hold")
+    props.frog(p, 392, 708, 58, "at", flip=True)
     for k in range(6):
-        p.line([(60 + 26 * k, 236 + 8 * (k % 2)), (60 + 26 * k, 300 + 14 * (k % 3))], 4, 221, taper=0.9)
-    say(p, 180, 120, "Hu hu… trăng\nxa quá!", (160, 250), 35)
+        p.line([(60 + 26 * k, 246 + 8 * (k % 2)), (60 + 26 * k, 306 + 14 * (k % 3))], 4, 221, taper=0.9)
+    say(p, 180, 132, "Hu hu… trăng\nxa quá!", (190, 232), 35)
 
 
 def well(p: Pen, w: float, h: float) -> None:
@@ -55,76 +58,69 @@ def well(p: Pen, w: float, h: float) -> None:
             p.fill(oval(sx, sy, 3, 3, steps=10), 221)
     c = p.at(430, 590, 1.02, -18)
     c.shape(smooth([(-60, 60), (-96, 130), (-100, 260), (100, 260), (96, 130), (60, 60)], closed=True), cat.FUR)
+    with c.clip(smooth([(-60, 60), (-96, 130), (-100, 260), (100, 260), (96, 130), (60, 60)], closed=True)):
+        c.spike((0, 70), (0, 240), 26, cat.STRIPE)
+        for y in (120, 156, 192):
+            for side in (-1, 1):
+                c.spike((side * 110, y), (side * 36, y + 8), 18, cat.STRIPE)
     for x in (-98, 92):
         arm = limb([(x * 0.5, 96), (x * 1.05, 30), (x, -66)], [26, 24, 20])
         c.shape(arm, cat.FUR)
         cat.paw(c, x, -80, 23)
     c.line([(-54, 78), (0, 92), (54, 78)], 16, taper=0.1)
     cat.head(c, back=True)
-    marks.surprise(c, 0, -90, 44)
-    say(p, 500, 96, "A! Trăng\nở đây!", (470, 430), 40)
+    marks.surprise(c, 0, -92, 40, ink=255)
+    say(p, 150, 664, "A! Trăng\nở đây!", (322, 632), 38)
 
 
 def dunk(p: Pen, w: float, h: float) -> None:
     _yard(p, w, h, 600, 8)
     marks.focus(p, w, h, 262, 380, 250, 280, count=44, ink=238, seed=3)
-    x, y = 262, 430
-    place.jar(p, x, y, 300, 330)
+    x, y = 262, 440
+    props.jar(p, x, y, 300, 330)
     b = p.at(x, y - 150)
-    cat.tail(b, [(16, 20), (60, -40), (30, -100), (70, -150)], 16)
-    legs = [
-        limb([(-40, 60), (-96, 0), (-116, -66)], [34, 24, 18]),
-        limb([(44, 60), (104, 14), (142, -40)], [34, 24, 18]),
-    ]
-    rump = smooth([(-84, 170), (-84, 80), (-56, 26), (0, 8), (56, 26), (84, 80), (84, 170)], closed=True)
-    b.group([*legs, rump], cat.FUR)
-    with b.clip(rump):
-        for yy in (70, 104, 138):
-            for side in (-1, 1):
-                b.spike((side * 96, yy), (side * 40, yy + 6), 17, cat.STRIPE)
-    for px, py, a in ((-118, -72, -20), (148, -46, 40)):
-        cat.paw(b, px, py, 22, 180 + a)
-    lip = [*arc(x, y, 160, 46, 0, 180, 30), *arc(x, y + 4, 136, 30, 180, 0, 30)]
-    p.shape(lip, 153, 4)
+    with p.clip(box(0, 0, w, y), oval(x, y + 3, 135, 33)):
+        cat.tail(b, [(16, 20), (60, -40), (30, -90), (66, -136)], 16)
+        legs = [limb([(s * 42, 60), (s * 100, 6), (s * 128, -54)], [34, 24, 18]) for s in (-1, 1)]
+        rump = smooth([(-84, 230), (-84, 80), (-56, 26), (0, 8), (56, 26), (84, 80), (84, 230)], closed=True)
+        b.group([*legs, rump], cat.FUR)
+        with b.clip(rump):
+            for yy in (70, 104, 138):
+                for side in (-1, 1):
+                    b.spike((side * 96, yy), (side * 40, yy + 6), 17, cat.STRIPE)
+        for side in (-1, 1):
+            cat.paw(b, side * 130, -58, 22, 180 + side * 30)
     dice = random.Random(9)
     for k in range(15):
         a = math.radians(200 + 140 * k / 14)
-        r = 190 + 110 * dice.random()
-        if 235 < 200 + 10 * k < 305 and r < 260:
+        r = 190 + 60 * dice.random()
+        if 4 <= k <= 10:
             continue
-        marks.sweat(p, x + r * math.cos(a), y + r * math.sin(a) * 0.9, 9 + 9 * dice.random(), math.degrees(a) + 90)
-    sound(p, 262, 92, "TÕM!", 140, -6, ink=255, edge=0, grow=0.3, seed=12)
+        marks.sweat(p, x + r * math.cos(a), y + r * math.sin(a), 9 + 9 * dice.random(), math.degrees(a) + 90)
+    for x1, lean in ((120, -14), (404, 14)):
+        for k in (-1, 0, 1):
+            marks.sweat(p, x1 + 26 * k, 400 - 30 * (1 - abs(k)), 13, lean + 24 * k)
+    props.frog(p, 424, 812, 72, "wide", flip=True)
+    sound(p, 262, 118, "TÕM!", 132, -6, ink=255, edge=0, grow=0.3, seed=12)
 
 
 def broken(p: Pen, w: float, h: float) -> None:
     p.fill(box(0, 0, w, h), 17)
     px, py = p.place(280, 560)
     p.dots(box(0, 0, w, h), lambda xs, ys: 0.42 - (((xs - px) ** 2 + (ys - py) ** 2) ** 0.5) / 700, 136)
-    place.ripples(p, 280, 570, 120, 56, 5, 204)
-    for x, y, rx, ry, a in (
-        (180, 560, 66, 20, -12),
-        (300, 520, 74, 18, 6),
-        (396, 580, 58, 17, -8),
-        (270, 604, 80, 22, 4),
-        (150, 640, 44, 12, 8),
-        (380, 656, 52, 13, -6),
-        (270, 684, 46, 11, 0),
-        (470, 530, 34, 10, 12),
-        (100, 516, 36, 10, -14),
-    ):
-        shard = smooth(
-            [
-                (x - rx, y),
-                (x - rx * 0.3, y - ry),
-                (x + rx * 0.4, y - ry * 0.7),
-                (x + rx, y + ry * 0.1),
-                (x + rx * 0.2, y + ry),
-                (x - rx * 0.5, y + ry * 0.7),
-            ],
-            closed=True,
+    props.ripples(p, 280, 570, 120, 56, 5, 204)
+    for k, (shift, gap) in enumerate(((10, 0), (-34, 6), (26, -4), (-18, 8), (44, 0), (-30, -6), (22, 4), (-8, 0))):
+        y = 508 + 29 * k
+        half = 172 * math.sqrt(1 - ((k - 3.5) / 4.4) ** 2)
+        cx = 280 + shift
+        band = limb(
+            [(cx - half, y + gap), (cx - half * 0.3, y - 4), (cx + half * 0.3, y + 4), (cx + half, y - gap)],
+            [2, 9, 10, 2],
         )
-        p.at(0, 0).fill(shard, 255)
-        p.fill(oval(x + rx * 0.2, y, rx * 0.22, ry * 0.34, a), 221)
+        p.fill(band, 255)
+        p.fill(oval(cx + shift * 1.6, y, half * 0.16, 5), 221)
+        for side in (-1, 1):
+            p.fill(oval(cx + side * (half + 26), y + side * gap, 9, 3), 238)
     p.shape(limb([(-60, 452), (130, 424), (280, 418), (430, 424), (w + 60, 452)], [26, 26, 26]), 153, 5)
     cat.peek(p.at(280, 326, 1.14), Face("shock", "wavy", blush=False, ears=0.15), rim=88)
     for x, y, a in ((212, 238, -16), (330, 232, 14), (280, 226, 0)):
@@ -135,50 +131,46 @@ def broken(p: Pen, w: float, h: float) -> None:
 
 
 def comfort(p: Pen, w: float, h: float) -> None:
-    _yard(p, w, h, 480, 11)
-    place.house(p, 500, 40, 560, 180, tiles=20, rows=6)
-    place.garland(p, (-20, 60), (470, 40), 60, 4, 26)
-    place.jar(p, 110, 400, 150, 190)
-    g = p.at(690, 250, 1.04)
-    people.granny(g, Mood("happy", "laugh", -0.5), arms=((-120, 250), (70, 250)))
-    n = p.at(960, 300, 0.86)
-    place.star_lantern(n, 118, -60, 66, 8, (104, 130))
-    people.na(n, Mood("happy", "smile", -0.5), arms=((-80, 180), (104, 116)), legs=True)
-    c = p.at(340, 440, 0.74)
-    cat.sit(c, Face("tears", "sad", 0.7, ears=0.9), arms="hold")
-    p.fill(smooth([(270, 604), (340, 596), (420, 606), (340, 614)], closed=True), 85)
-    for x, y, r in ((252, 420, 10), (430, 410, 12), (270, 500, 9), (424, 520, 10)):
+    _yard(p, w, h, 470, 11)
+    place.house(p, 500, 30, 560, 180, tiles=20, rows=6)
+    props.garland(p, (-20, 40), (474, 18), 56, 4, 26)
+    props.jar(p, 110, 400, 150, 190)
+    people.granny(p.at(716, 206, 0.88), Mood("happy", "laugh", -0.5), arms=((-150, 250), (76, 262)))
+    n = p.at(930, 306, 0.82)
+    props.star_lantern(n, 140, -40, 70, 10, (108, 130))
+    people.na(n, Mood("happy", "smile", -0.5), arms=((-84, 186), (108, 118)))
+    p.fill(smooth([(280, 604), (360, 592), (450, 606), (360, 618)], closed=True), 102)
+    cat.sit(p.at(360, 436, 0.76), Face("tears", "sad", 0.7, ears=0.9), arms="hold")
+    for x, y, r in ((262, 420, 10), (462, 404, 12), (280, 510, 9), (448, 516, 10)):
         marks.sweat(p, x, y, r)
-    say(p, 410, 178, "Ha ha! Ra đây\nvới bà nào, Mướp!", (590, 270), 36)
+    props.frog(p, 500, 606, 44, "at", flip=True)
+    say(p, 380, 186, "Ha ha! Ra đây\nvới bà nào, Mướp!", (596, 236), 36)
 
 
 def gift(p: Pen, w: float, h: float) -> None:
     p.fill(box(0, 0, w, h), 238)
-    marks.focus(p, w, h, 320, 560, 300, 290, count=96, ink=102, seed=6)
-    p.fill(oval(320, 560, 300, 270), 255)
-    p.dots(
-        oval(320, 560, 300, 270, steps=80),
-        lambda xs, ys: 0.28 * ((((xs - 320) / 300) ** 2 + ((ys - 560) / 270) ** 2) ** 0.5 - 0.55),
-        102,
-    )
+    marks.focus(p, w, h, 320, 590, 300, 290, count=96, ink=102, seed=6)
+    p.fill(oval(320, 590, 300, 280), 255)
+    glow = oval(320, 590, 300, 280, steps=80)
+    p.dots(glow, lambda xs, ys: 0.3 * (np.hypot((xs - 320) / 300, (ys - 590) / 280) - 0.55), 102)
+    f = p.at(320, 640, 1.1)
     for side in (-1, 1):
-        sleeve = limb([(320 + side * 360, 900), (320 + side * 280, 790), (320 + side * 224, 716)], [100, 84, 70])
-        p.shape(sleeve, 102, 6)
-    p.shape(oval(320, 650, 250, 96, steps=64), 204, 6)
-    p.shape(oval(320, 640, 236, 84, steps=64), 255, 4)
+        f.shape(limb([(side * 380, 330), (side * 290, 200), (side * 224, 100)], [110, 92, 74]), 102, 6)
+        f.line([(side * 196, 150), (side * 250, 136), (side * 296, 96)], 4)
+    f.shape(oval(0, 30, 250, 96, steps=64), 204, 6)
+    f.shape(oval(0, 20, 236, 84, steps=64), 255, 4)
     for k in range(16):
         a = 2 * math.pi * k / 16
-        p.fill(oval(320 + 212 * math.cos(a), 642 + 70 * math.sin(a), 10, 6), 136)
-    place.mooncake(p, 320, 560, 168, tilt=0.6)
+        f.fill(oval(212 * math.cos(a), 22 + 70 * math.sin(a), 10, 6), 136)
+    props.mooncake(f, 0, -60, 168, tilt=0.6)
     for side in (-1, 1):
-        hand = p.at(320 + side * 214, 700, 1, side * 26)
+        hand = f.at(side * 214, 80, 1, side * 26)
         hand.shape(smooth([(-48, -26), (0, -44), (46, -24), (54, 24), (10, 52), (-44, 34)], closed=True), 255, 5)
         for k in range(3):
             hand.line([(side * -34, -14 + 20 * k), (side * -4, -8 + 18 * k)], 3.6)
-        thumb = limb([(side * 10, -20), (side * -26, -44), (side * -56, -54)], [20, 18, 14])
-        hand.shape(thumb, 255, 5)
-    cat.sparkles(p, [(120, 400, 40), (540, 420, 34), (470, 340, 20), (92, 520, 18), (566, 560, 22), (200, 336, 16)])
-    say(p, 320, 150, "Trăng của cháu đây!", (430, 262), 44)
+        hand.shape(limb([(side * 10, -20), (side * -26, -44), (side * -56, -54)], [20, 18, 14]), 255, 5)
+    cat.sparkles(p, [(96, 420, 40), (548, 424, 34), (478, 346, 20), (76, 560, 18), (572, 590, 22), (196, 350, 16)])
+    say(p, 330, 164, "Trăng của\ncháu đây!", (430, 320), 50)
 
 
 def wonder(p: Pen, w: float, h: float) -> None:
@@ -186,62 +178,71 @@ def wonder(p: Pen, w: float, h: float) -> None:
     p.dots(box(0, 0, w, h), lambda xs, ys: 0.5 * (ys / h) ** 1.4 + 0 * xs, 119)
     for x, y, r in ((80, 250, 46), (380, 210, 60), (60, 800, 40), (400, 870, 52), (360, 330, 26), (110, 130, 24)):
         p.fill(oval(x, y, r, r), 238)
-    cat.sit(p.at(230, 520, 1.28), Face("stars", "grin"), arms="hold")
-    drool = smooth([(268, 606), (268, 606), (279, 632), (272, 652), (262, 646), (260, 628)], closed=True)
-    p.shape(drool, 255, 3)
-    cat.sparkles(p, [(70, 380, 34), (398, 400, 28), (410, 640, 24), (60, 640, 20)])
-    marks.heart(p, 92, 486, 20, 119, -14)
-    marks.heart(p, 384, 300, 24, 119, 12)
+    cat.sit(
+        p.at(230, 560, 1.48),
+        Face("stars", "grin"),
+        arms="hold",
+        tail_points=[(50, 196), (96, 204), (118, 170), (106, 120)],
+    )
+    cat.sparkles(p, [(62, 330, 34), (404, 372, 28), (408, 740, 24), (52, 770, 22)])
+    marks.heart(p, 60, 450, 20, 119, -14)
+    marks.heart(p, 392, 270, 26, 119, 12)
     sound(p, 230, 130, "Ồ Ồ Ồ!", 96, -5, ink=255, edge=0, grow=0.2, seed=2)
 
 
 def feast(p: Pen, w: float, h: float) -> None:
-    place.sky(p, w, h, (170, 150, 96), stars=50, seed=61)
-    place.clouds(p, 300, 236, 40, 85, 136)
-    place.far_roofs(p, w, 400, 150, 68, seed=24)
-    p.fill(box(0, 410, w, h), 153)
-    place.garland(p, (380, -10), (1140, 20), 60, 6, 26)
-    n = p.at(330, 290, 0.84)
-    people.na(n, Mood("happy", "laugh", 0.5), arms=((-76, 180), (92, 156)), legs=False)
-    g = p.at(840, 250, 0.96)
-    people.granny(g, Mood("happy", "smile", -0.5), arms=((-96, 216), (96, 216)))
-    p.shape(smooth([(60, 560), (160, 480), (980, 480), (1080, 560), (1080, 620), (60, 620)]), 204, 4)
-    for k in range(18):
-        x = 120 + k * 54
-        p.line([(x, 486), (x + (x - 570) * 0.12, 600)], 3, 136, taper=0)
-    c = p.at(580, 400, 0.78)
+    place.sky(p, w, h, (150, 150, 96), stars=50, seed=61)
+    place.clouds(p, 280, 236, 40, 85, 136)
+    place.far_roofs(p, w, 420, 150, 68, seed=24)
+    p.fill(box(0, 430, w, h), 136)
+    props.garland(p, (380, -10), (1140, 20), 60, 6, 26)
+    people.na(p.at(316, 270, 0.86), Mood("happy", "laugh", 0.5), arms=((-76, 190), (92, 160)), legs=False)
+    people.granny(p.at(840, 246, 0.96), Mood("happy", "smile", -0.5), arms=((-96, 216), (96, 216)))
+    bed = [(130, 470), (990, 470), (1080, 600), (40, 600)]
+    p.shape([(40, 600), (1080, 600), (1080, 700), (40, 700)], 102, 4)
+    p.shape(bed, 204, 4)
+    with p.clip(bed):
+        for k in range(5):
+            y = 486 + k * 20 + k * k * 2
+            p.line([(0, y), (w, y)], 3, 153, taper=0)
+        for k in range(22):
+            x = 140 + k * 41
+            p.line([(x, 466), (560 + (x - 560) * 1.22, 604)], 2.6, 170, taper=0)
+    p.line([(130, 470), (40, 600), (1080, 600), (990, 470)], 4, taper=0, curve=False)
+    c = p.at(570, 388, 0.8)
     cat.sit(
-        c, Face("happy", "grin"), arms="hold", tail_points=[(58, 196), (100, 204), (126, 170), (112, 130), (126, 104)]
+        c, Face("happy", "grin"), arms="hold", tail_points=[(58, 196), (104, 206), (136, 176), (122, 130), (136, 100)]
     )
-    place.slice_of_cake(p, 418, 418, 28)
-    place.slice_of_cake(p, 746, 452, 28, flip=True)
-    p.shape(oval(580, 590, 150, 36, steps=60), 255, 4)
-    for x, flip in ((520, False), (640, True)):
-        place.slice_of_cake(p, x, 570, 36, flip=flip)
-    place.slice_of_cake(p, 582, 496, 26)
-    say(p, 590, 170, "Mỗi người\nmột miếng trăng!", (730, 250), 36)
+    props.slice_of_cake(p, 410, 404, 28)
+    props.slice_of_cake(p, 744, 440, 32, flip=True)
+    p.shape(oval(570, 584, 150, 32, steps=60), 255, 4)
+    for x, flip in ((512, False), (628, True)):
+        props.slice_of_cake(p, x, 562, 36, flip=flip)
+    props.slice_of_cake(p, 572, 490, 26)
+    props.frog(p, 250, 580, 56, "shut", flip=True)
+    props.slice_of_cake(p, 318, 566, 18)
+    say(p, 572, 156, "Mỗi người\nmột miếng trăng!", (740, 236), 36)
 
 
 def munch(p: Pen, w: float, h: float) -> None:
     p.fill(box(0, 0, w, h), 238)
     p.dots(box(0, 0, w, h), lambda xs, ys: 0.4 * (ys / h) ** 2 + 0 * xs, 153)
-    cat.sit(p.at(235, 270, 1.3), Face("calm", "full"), arms="hold")
-    place.slice_of_cake(p, 235, 440, 46)
+    cat.sit(p.at(235, 288, 1.3), Face("calm", "full"), arms="hold")
+    props.slice_of_cake(p, 235, 452, 46)
     for x, y in ((60, 330), (406, 322), (420, 352), (44, 364)):
         p.line([(x, y), (x + 12, y + 14)], 4)
     marks.heart(p, 404, 190, 24, 136, 12)
     marks.heart(p, 442, 130, 15, 136, -8)
-    sound(p, 240, 78, "NHĂM NHĂM", 58, -4, seed=6)
+    sound(p, 240, 70, "MĂM MĂM", 62, -4, seed=6)
 
 
 def bite(p: Pen, w: float, h: float) -> None:
-    place.sky(p, w, h, (400, 170, 112), stars=40, seed=71)
-    p.fill(oval(400, 170, 113, 113, steps=80), 51)
-    place.the_moon(p, 400, 170, 112, bitten=True)
+    place.sky(p, w, h, (440, 170, 112), stars=40, seed=71)
+    p.fill(oval(440, 170, 113, 113, steps=80), 51)
+    place.the_moon(p, 440, 170, 112, bitten=True)
     place.far_roofs(p, w, 440, 130, 68, seed=27)
     n = p.at(180, 390, 0.9)
     people.na(n, Mood("wide", "o", 0.9), arms=((-70, 180), (140, 10)), legs=False)
-    marks.surprise(p, 180, 290, 36, -10)
     say(p, 170, 130, "Ơ! Ai cắn\ntrăng thế?", (180, 272), 38)
 
 
@@ -252,14 +253,16 @@ def innocent(p: Pen, w: float, h: float) -> None:
     for k in range(4):
         p.line([(0, 334 + k * 40), (w, 334 + k * 40)], 3.4, taper=0)
     n = p.at(880, 240, 1.0)
-    people.na(n, Mood("open", "small", -0.9), arms=((-96, 210), (96, 210)), legs=False)
+    people.na(n, Mood("doubt", "small", -0.9), arms=((-96, 210), (96, 210)), legs=False)
     c = p.at(470, 250, 1.06)
     cat.sit(c, Face("side", "small", -0.8), tail_points=[(58, 196), (112, 204), (142, 160), (120, 110), (150, 70)])
     for dx, dy in ((-52, 60), (-8, 74), (24, 56), (40, 70)):
         c.shape(oval(dx, dy, 5, 4), 136, 2)
     marks.sweat(c, 86, -64, 16, 14)
-    marks.note(p, 300, 250, 17, -10)
-    marks.note(p, 244, 180, 20, 10)
+    marks.note(p, 292, 250, 18, -10, 255)
+    marks.note(p, 232, 180, 21, 10, 255)
+    props.frog(p, 690, 446, 60, "at", flip=True)
+    marks.anger(p, 1040, 120, 26, 255)
     think(p, 700, 100, "…", (790, 190), 44)
     sound(p, 150, 400, "HẾT", 64, -5, ink=255, edge=0, seed=3)
 

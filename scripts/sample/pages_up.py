@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from sample import cat, marks, people
+from sample import cat, marks, people, props
 from sample import scenery as place
 from sample.cat import Face
 from sample.ink import Pen, box, limb, oval, smooth
@@ -42,15 +42,15 @@ def village(p: Pen, w: float, h: float) -> None:
     p.fill(lane, 187)
     for y, a, b in ((800, 470, 640), (838, 450, 690), (886, 360, 560), (902, 600, 780)):
         p.line([(a, y), ((a + b) / 2, y + 5), (b, y)], 3, 136)
-    place.garland(p, (-10, 520), (470, 560), 46, 4, 27)
-    place.garland(p, (1130, 500), (640, 560), 50, 4, 27)
+    props.garland(p, (-10, 520), (470, 560), 46, 4, 27)
+    props.garland(p, (1130, 500), (640, 560), 50, 4, 27)
     girl = p.at(640, 750, 0.4)
-    place.star_lantern(girl, 136, 10, 74, 10, (84, 190))
+    props.star_lantern(girl, 136, 10, 74, 10, (84, 190))
     people.na(girl, Mood("happy", "laugh", 0.3), arms=((-90, 150), (84, 150)), stride=0.8)
     cat.sit_back(p.at(360, 770, 0.56), tail_points=[(-20, 200), (-80, 216), (-128, 190), (-120, 146), (-142, 116)])
-    place.banana(p, [(1180, 960), (1060, 850), (1000, 700), (1010, 590)], 52, 51, vein=0)
-    place.banana(p, [(1200, 960), (1100, 900), (960, 850), (880, 880)], 46, 68)
-    place.banana(p, [(-40, 960), (40, 860), (150, 800), (230, 830)], 44, 51)
+    props.banana(p, [(1180, 960), (1060, 850), (1000, 700), (1010, 590)], 52, 51, vein=0)
+    props.banana(p, [(1200, 960), (1100, 900), (960, 850), (880, 880)], 46, 68)
+    props.banana(p, [(-40, 960), (40, 860), (150, 800), (230, 830)], 44, 51)
     sound(p, 300, 130, "MƯỚP", 128, -4, ink=255, edge=0, seed=11)
     sound(p, 320, 280, "BẮT TRĂNG", 88, -4, ink=255, edge=0, seed=4)
 
@@ -77,14 +77,14 @@ def idea(p: Pen, w: float, h: float) -> None:
         p.line([(x, h - 150 + y), (x - 8, h - 116 + y)], 3.4, taper=0)
     p.shape(box(w - 74, -10, w - 26, h - 128), 119, 4)
     p.fill(box(w - 46, 0, w - 28, h - 130), 85)
-    place.lantern(p, 70, 100, 42, -4)
-    cat.sit(p.at(190, 400, 0.92), Face("stars", "open", 0.4))
-    cloud(p, 312, 152, 190, 118, (252, 288))
-    place.the_moon(p, 222, 150, 56, line=3.4)
+    props.lantern(p, 66, 92, 40, -4)
+    cat.sit(p.at(176, 430, 0.88), Face("stars", "open", 0.4))
+    props.frog(p, 400, h - 44, 62, "up")
+    cloud(p, 312, 142, 186, 112, (286, 352))
+    place.the_moon(p, 224, 140, 54, line=3.4)
     for dy in (-11, 11):
-        p.line([(304, 152 + dy), (340, 152 + dy)], 8, taper=0)
-    place.mooncake(p, 414, 140, 58)
-    marks.surprise(p, 296, 318, 26, 40)
+        p.line([(304, 142 + dy), (340, 142 + dy)], 8, taper=0)
+    props.mooncake(p, 412, 130, 56)
 
 
 def _lane(p: Pen, w: float, h: float, ground: float) -> None:
@@ -97,32 +97,31 @@ def _lane(p: Pen, w: float, h: float, ground: float) -> None:
 def _mouth_lantern(p: Pen) -> None:
     """A small lantern on a stick in the jaws of the running cat."""
     p.line([(10, 58), (-60, 44), (-150, 6)], 8, 51, taper=0.1)
-    place.lantern(p, -150, 66, 40, 14)
+    props.lantern(p, -150, 66, 40, 14)
 
 
 def goodbye(p: Pen, w: float, h: float) -> None:
     _lane(p, w, h, 400)
-    place.house(p, 330, 60, 330, 130, tiles=13)
-    place.garland(p, (-20, 40), (330, 60), 40, 3, 24)
-    girl = p.at(560, 248, 0.86)
-    place.star_lantern(girl, -92, -30, 62, -12, (-104, 130))
-    people.na(girl, Mood("wide", "o", -0.6), arms=((-108, 110), (86, 190)), legs=False)
-    c = p.at(190, 350, 0.62, 3)
+    place.house(p, 380, 50, 330, 130, tiles=13)
+    props.garland(p, (-20, 40), (380, 60), 40, 4, 24)
+    girl = p.at(514, 262, 0.86)
+    props.star_lantern(girl, 140, -34, 66, 12, (104, 134))
+    people.na(girl, Mood("wide", "o", -0.6), arms=((-112, 96), (104, 122)), legs=False)
+    c = p.at(180, 350, 0.62, 3)
     cat.run(c, Face("happy", "cat", -0.7))
     _mouth_lantern(c)
-    for x, y, r in ((440, 470, 20), (470, 456, 14), (496, 472, 10)):
+    for x, y, r in ((410, 474, 18), (438, 462, 13), (462, 474, 9)):
         p.shape(oval(x, y, r * 1.3, r), 238, 3)
-    say(p, 330, 116, "Mướp ơi,\nđi đâu thế?", (452, 206), 35)
+    say(p, 290, 120, "Mướp ơi,\nđi đâu thế?", (420, 232), 35)
 
 
 def dash(p: Pen, w: float, h: float) -> None:
     marks.speed(p, 0, 20, w, h - 20, count=46, ink=0, seed=5)
     p.fill(oval(170, 290, 190, 130), 255)
-    c = p.at(150, 260, 0.98, -7)
+    c = p.at(190, 260, 0.94, -7)
     cat.run(c, Face("firm", "cat", -0.8))
-    c2 = p.at(150, 260, 0.8, -7)
-    c2.line([(10, 72), (-50, 60), (-110, 20)], 8, 51, taper=0.1)
-    place.lantern(c2, -100, 84, 38, 18, glow=False)
+    c.line([(-14, 62), (-70, 50), (-128, 16)], 7, 51, taper=0.1)
+    props.lantern(c, -122, 66, 32, 18, glow=False)
     sound(p, 225, 78, "VÚT", 96, -9, grow=0.45, seed=2)
     sound(p, 262, 466, "VÚT", 54, -7, grow=0.3, seed=6)
 
@@ -134,14 +133,14 @@ def climb(p: Pen, w: float, h: float) -> None:
     place.far_roofs(p, w, 960, 110, 68, seed=9)
     p.fill(box(0, 960, w, h), 85)
     for k, (x, y) in enumerate(((60, 1010), (140, 1034), (380, 1020), (430, 1046))):
-        place.lantern(p, x, y, 13 + k % 2 * 3)
-    place.areca(p, 290, 250, h + 20, 27)
+        props.lantern(p, x, y, 13 + k % 2 * 3)
+    props.areca(p, 290, 250, h + 20, 27)
     cat.cling(p.at(290, 560, 0.92), Face("firm", "wavy"))
     marks.sweat(p, 406, 490, 17, 30)
     marks.sweat(p, 160, 486, 13, -30)
-    think(p, 150, 850, "Cao ơi\nlà cao…", (224, 722), 36)
-    sound(p, 420, 880, "SỘT", 58, 8, ink=255, edge=0, seed=7)
-    sound(p, 420, 958, "SOẠT", 58, -5, ink=255, edge=0, seed=9)
+    think(p, 144, 888, "Cao ơi\nlà cao…", (152, 694), 36)
+    sound(p, 392, 858, "SỘT", 54, 8, ink=255, edge=0, seed=7)
+    sound(p, 388, 934, "SOẠT", 54, -5, ink=255, edge=0, seed=9)
 
 
 def reach(p: Pen, w: float, h: float) -> None:
@@ -177,31 +176,31 @@ def reach(p: Pen, w: float, h: float) -> None:
     for x in (-50, -18, 18, 50):
         hand.spike((x, -62 + abs(x) * 0.16), (x * 1.1, -98 + abs(x) * 0.2), 12, 0)
     say(p, 470, 110, "Một chút…\nnữa thôi…", (560, 232), 38)
-    sound(p, 130, 440, "RƯỚN…", 66, -14, ink=255, edge=0, grow=0.3, seed=2)
+    sound(p, 146, 440, "RƯỚN…", 66, -14, ink=255, edge=0, grow=0.3, seed=2)
 
 
 def hop(p: Pen, w: float, h: float) -> None:
     place.sky(p, w, h, (510, 120, 74), stars=30, seed=31)
-    place.areca(p, 600, 40, h, 24, tone=119)
+    props.areca(p, 600, 40, h, 24, tone=119)
     place.roof(p, 120, 390, 330, 130, tone=102, tiles=12, rows=4)
     for k in range(3):
         p.line([(540 - k * 12, 300 + k * 22), (470, 200 + k * 22), (380 + k * 8, 190 + k * 26)], 5, 221, taper=0.8)
     cat.leap(p.at(270, 190, 0.72, -12), Face("happy", "grin", -0.3))
-    sound(p, 140, 90, "PHỐC!", 84, -10, ink=255, edge=0, grow=0.25, seed=5)
+    sound(p, 156, 92, "PHỐC!", 84, -10, ink=255, edge=0, grow=0.25, seed=5)
 
 
 def splash(p: Pen, w: float, h: float) -> None:
     place.sky(p, w, h, (640, 640, 430), stars=90, seed=17)
-    place.clouds(p, 240, 980, 130, 102, 170)
-    place.clouds(p, 1010, 880, 92, 85, 153)
+    place.clouds(p, 200, 1010, 130, 102, 170)
+    place.clouds(p, 1030, 900, 92, 85, 153)
     place.clouds(p, 980, 300, 60, 85, 136)
-    place.far_roofs(p, w, 1400, 190, 51, seed=14)
-    place.roof(p, 60, 1330, 1080, 480, tone=85, lit=187, tiles=20, rows=7, line=5)
-    c = p.at(600, 1084, 1.16)
-    cat.sit_back(c, tail_points=[(30, 204), (110, 214), (160, 160), (140, 90), (176, 40)])
-    p.line([(420, 1336), (408, 1230), (372, 1150)], 9, 34, taper=0.1)
-    place.lantern(p, 366, 1218, 48, 4)
-    say(p, 300, 190, "Trăng ơi!\nLại đây\nvới mình nào!", (520, 850), 46)
+    place.far_roofs(p, w, 1430, 190, 68, seed=14)
+    place.roof(p, 60, 1420, 1080, 480, tone=85, lit=187, tiles=20, rows=7, line=5)
+    props.lantern(p, 318, 1244, 52, 4)
+    p.line([(470, 1424), (456, 1300), (410, 1204), (318, 1174)], 10, 34, taper=0.1)
+    cat.sit_back(p.at(610, 1172, 1.16), tail_points=[(30, 204), (110, 214), (160, 160), (140, 90), (176, 40)])
+    props.frog(p, 920, 1424, 74, "up", flip=True)
+    say(p, 250, 820, "Trăng ơi!\nLại đây\nvới mình nào!", (478, 1064), 46)
 
 
 def ready(p: Pen, w: float, h: float) -> None:
@@ -211,18 +210,19 @@ def ready(p: Pen, w: float, h: float) -> None:
     cat.crouch(c, Face("firm", "cat", -0.7))
     for k in range(3):
         p.line([(930 + 14 * k, 128 - 16 * k), (952 + 16 * k, 150 - 10 * k), (946 + 18 * k, 178 - 6 * k)], 5, 255)
-    for x, y, r, t in ((322, 108, 1, "1…"), (392, 240, 1.15, "2…")):
-        say(p, x, y, t, (476, 196 + 20 * r), 42 * r)
-    shout(p, 300, 338, "3!", None, 56)
+    props.frog(p, 1010, 388, 60, "at", flip=True)
+    for x, y, size, text in ((350, 72, 40, "1…"), (318, 186, 46, "2…")):
+        say(p, x, y, text, (466, 176 + size), size)
+    shout(p, 322, 322, "3!", (470, 300), 60)
 
 
 def grab(p: Pen, w: float, h: float) -> None:
-    place.sky(p, w, h, (330, 360, 200), stars=0)
+    place.sky(p, w, h, (330, 376, 200), stars=0)
     marks.focus(p, w, h, 330, 360, 300, 280, count=80, ink=0, seed=4)
     marks.focus(p, w, h, 330, 360, 340, 320, count=40, ink=221, seed=9)
-    place.the_moon(p, 330, 360, 200)
-    cat.leap(p.at(330, 320, 0.98, 6), Face("stars", "open", -0.2, blush=True))
-    sound(p, 360, 84, "HẤP!", 128, -7, grow=0.3, seed=8)
+    place.the_moon(p, 330, 376, 200)
+    cat.leap(p.at(330, 336, 0.98, 6), Face("stars", "open", -0.2, blush=True))
+    sound(p, 372, 108, "HẤP!", 124, -7, grow=0.3, seed=8)
 
 
 def fall(p: Pen, w: float, h: float) -> None:
@@ -231,8 +231,8 @@ def fall(p: Pen, w: float, h: float) -> None:
     marks.speed(side, -h / 2, -w / 2, h / 2, w / 2, count=80, seed=13, tail="left")
     p.fill(oval(270, 400, 190, 200), 238)
     cat.leap(p.at(276, 470, 0.84, 164), Face("shock", "shout", blush=False))
-    place.lantern(p, 470, 250, 36, 130, glow=False)
-    for x, y in ((110, 250), (430, 520), (96, 520)):
+    props.lantern(p, 470, 250, 36, 130, glow=False)
+    for x, y in ((70, 330), (400, 566), (96, 560)):
         marks.sweat(p, x, y, 15, 180)
     for k, (letter, x, y) in enumerate((("Á", 92, 96), ("Á", 196, 88), ("Á", 310, 96), ("…", 410, 108))):
         sound(p, x, y, letter, 108 - 14 * k, -8 + 6 * k, seed=k + 1)
@@ -240,13 +240,14 @@ def fall(p: Pen, w: float, h: float) -> None:
 
 def thud(p: Pen, w: float, h: float) -> None:
     place.sky(p, w, h, stars=40, seed=51)
-    place.house(p, 720, 60, 420, 140, tiles=15)
     place.far_roofs(p, 700, 330, 150, 68, seed=22)
+    place.house(p, 720, 60, 420, 140, tiles=15)
     p.fill(box(0, 350, w, h), 170)
     for x, y in ((60, 400), (200, 430), (880, 420), (1010, 390), (1070, 440)):
-        place.grass(p, x, y, 22, 51)
-    place.straw(p, 520, 446, 640, 310)
+        props.grass(p, x, y, 22, 51)
+    props.straw(p, 520, 446, 640, 310)
     marks.focus(p.at(0, 0), w, h, 520, 200, 440, 270, count=36, ink=255, seed=15)
+    props.frog(p, 934, 440, 66, "wide", flip=True)
     cat.head(p.at(520, 170, 1.0, -8), Face("dizzy", "wavy", ears=0.1))
     for x, y, a in ((424, 262, -20), (618, 268, 20)):
         cat.paw(p, x, y, 24, a)
@@ -255,7 +256,7 @@ def thud(p: Pen, w: float, h: float) -> None:
     for k in range(4):
         a = math.radians(200 + 47 * k)
         marks.star(p, 520 + 175 * math.cos(a), 130 + 96 * math.sin(a), 19, 255, line=3, turn=-90 + 20 * k)
-    place.lantern(p, 850, 400, 34, 60, glow=False)
+    props.lantern(p, 816, 404, 32, 60, glow=False)
     sound(p, 190, 130, "BỊCH!", 120, -9, ink=255, edge=0, grow=0.3, seed=10)
 
 

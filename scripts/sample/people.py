@@ -15,7 +15,7 @@ SKIN = 255
 
 @dataclass(frozen=True)
 class Mood:
-    """eyes: open, happy, wide, shut · mouth: smile, laugh, small, o · turn: -1 (to the left) … 1."""
+    """eyes: open, happy, wide, doubt · mouth: smile, laugh, small, o · turn: -1 (to the left) … 1."""
 
     eyes: str = "open"
     mouth: str = "smile"
@@ -33,8 +33,6 @@ def _features(pen: Pen, mood: Mood, *, lash: bool = True) -> None:
         e = pen.at(side * 40 + t, 14)
         if mood.eyes == "happy":
             e.line([(-19, 6), (-10, -7), (0, -11), (10, -7), (19, 6)], 7, taper=0.45)
-        elif mood.eyes == "shut":
-            e.line([(side * 18, -12), (-side * 14, 0), (side * 18, 11)], 6.5, taper=0.3, curve=False)
         else:
             k = 1.15 if mood.eyes == "wide" else 1.0
             lens = oval(0, 0, 16 * k, 23 * k)
@@ -44,9 +42,15 @@ def _features(pen: Pen, mood: Mood, *, lash: bool = True) -> None:
                 e.fill(oval(0, 0, 9 * k, 14 * k), 0)
             e.fill(oval(-5, -8 * k, 6, 7), 255)
             e.fill(oval(5, 8 * k, 3.4, 3.6), 255)
-            if lash:
+            if mood.eyes == "doubt":
+                e.fill([(-24, -34), (24, -34), (24, -7), (-24, -7)], SKIN)
+                e.line([(-20, -7), (20, -7)], 6.5, taper=0.3)
+            elif lash:
                 e.line([(-side * 17, -14 * k), (0, -25 * k), (side * 17, -16 * k), (side * 25, -19 * k)], 6, taper=0.5)
-        e.line([(-14, -38), (0, -43), (14, -39)], 4.5, taper=0.7)
+        if mood.eyes == "doubt":
+            e.line([(-16, -28 + side * 5), (16, -28 - side * 5)], 5, taper=0.5)
+        else:
+            e.line([(-14, -38), (0, -43), (14, -39)], 4.5, taper=0.7)
         blush(pen, side * 64 + t, 46, 16)
     m = pen.at(t * 1.2, 56)
     pen.line([(t * 1.3 - 3, 34), (t * 1.3 + 4, 37)], 3.4)
@@ -164,38 +168,6 @@ def na(
     na_head(pen, mood)
 
 
-def na_back(pen: Pen) -> None:
-    """The girl sitting, from behind."""
-    pen.shape(smooth([(-40, 84), (-70, 140), (-96, 226), (0, 240), (96, 226), (70, 140), (40, 84)], closed=True), 238)
-    for side in (-1, 1):
-        pen.line([(side * 52, 130), (side * 58, 180), (side * 70, 222)], 3.6)
-        pen.shape(oval(side * 84, -82, 38, 36), 34)
-        pen.shape(oval(side * 98, 20, 14, 18), SKIN, 3.4)
-    pen.shape(
-        smooth(
-            [
-                (0, -116),
-                (62, -104),
-                (104, -54),
-                (108, 10),
-                (92, 64),
-                (40, 98),
-                (0, 92),
-                (-40, 98),
-                (-92, 64),
-                (-108, 10),
-                (-104, -54),
-                (-62, -104),
-            ],
-            closed=True,
-        ),
-        34,
-    )
-    pen.line([(0, -112), (4, -40), (0, 40), (0, 88)], 4, 102)
-    for side in (-1, 1):
-        pen.line(arc(0, -10, 80, 84, -90 + side * 30, -90 + side * 62), 5, 119)
-
-
 def granny_head(pen: Pen, mood: Mood = Mood("happy", "laugh")) -> None:
     t = mood.turn * 14
     pen.shape(oval(56, -108, 46, 40), 204)
@@ -246,7 +218,10 @@ def granny_head(pen: Pen, mood: Mood = Mood("happy", "laugh")) -> None:
 
 
 def granny(pen: Pen, mood: Mood, *, arms: tuple[Point, Point] = ((-90, 210), (90, 210))) -> None:
-    """The grandmother down to her waist: a dark blouse with buttons. ``arms``: her hands."""
+    """The grandmother: a dark blouse with buttons over black trousers. ``arms``: her hands."""
+    for side in (-1, 1):
+        pen.shape(limb([(side * 52, 310), (side * 54, 370), (side * 54, 424)], [44, 42, 40]), 34, 3.6)
+        pen.shape(oval(side * 58, 440, 38, 16), 153, 3.6)
     body = smooth(
         [(-46, 84), (-84, 130), (-112, 220), (-118, 330), (118, 330), (112, 220), (84, 130), (46, 84)], closed=True
     )
