@@ -38,7 +38,7 @@ def show(ctx: typer.Context, as_json: Json = False, config: ConfigFile = None, h
     for key, origin in loaded.origins.items():
         style = "dim" if origin == "default" else ""
         rows.append([key, plainly(value_of(loaded.config, key)), (origin, style)])
-    output.write_table(["setting", "value", "from"], rows)
+    output.write_table(["setting", "value", "from"], rows, folds=["value", "from"])
     _onwards(loaded)
 
 

@@ -66,7 +66,7 @@ def _raw(events: list[dict[str, object]], *, as_json: bool) -> None:
                 output.dumps(details, indent=None) if details else "",
             ]
         )
-    output.write_table(["id", "when", "event", "details"], rows)
+    output.write_table(["id", "when", "event", "details"], rows, folds=["details"])
 
 
 def _table(found: Execution, visits: list[Visit]) -> None:
@@ -89,7 +89,7 @@ def _table(found: Execution, visits: list[Visit]) -> None:
             ]
         )
         rows += [_failure(indent, failure) for failure in visit.failures]
-    output.write_table(["state", "began", "took", "attempts", "outcome"], rows)
+    output.write_table(["state", "began", "took", "attempts", "outcome"], rows, folds=["outcome"])
     took = f" in {output.duration((found.stopped - found.started).total_seconds())}" if found.stopped else ""
     output.say(f"{found.name}: {found.status}{took}{': ' + found.error if found.error else ''}")
     if found.status not in ("RUNNING", "SUCCEEDED"):

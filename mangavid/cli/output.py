@@ -18,6 +18,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 Cell = str | tuple[str, str]
@@ -96,24 +97,30 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = ()) -> None:
     """Rows below their headings, to stdout: fitted to a terminal, and as wide as they are where piped."""
-    from rich.table import Table
-
     screen = console(sys.stdout)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for heading in columns:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(styled(cell) for cell in row))
+    content = table(columns, rows, folds=folds)
     if screen.is_terminal:
-        screen.print(table)
+        screen.print(content)
         return
     with screen.capture() as captured:
-        screen.print(table)
+        screen.print(content)
     for line in captured.get().splitlines():
         sys.stdout.write(line.rstrip() + "\n")
     sys.stdout.flush()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = ()) -> Table:
+    """A table whose columns in ``folds`` take several lines on a narrow terminal; what may be copied stays whole."""
+    from rich.table import Table
+
+    content = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for heading in columns:
+        content.add_column(styled(heading), overflow="fold", no_wrap=heading not in folds)
+    for row in rows:
+        content.add_row(*(styled(cell) for cell in row))
+    return content
 
 
 def styled(cell: Cell) -> Text:
@@ -121,7 +128,7 @@ def styled(cell: Cell) -> Text:
     from rich.text import Text
 
     text, style = cell if isinstance(cell, tuple) else (cell, STYLES.get(cell, ""))
-    return Text(safe(text), style=style, no_wrap=False)
+    return Text(safe(text), style=style)
 
 
 def console(stream: TextIO) -> Console:

@@ -124,7 +124,7 @@ def told(step: Step) -> str:
     name = PHRASES.get(step.state, step.state)
     why = ": ".join(part for part in (step.error, step.detail) if part)
     match step.what:
-        case "succeeded" if step.state in PHRASES:
+        case "succeeded" if step.state in PHRASES and step.job_id:
             return f"{name}: done in {output.duration(step.seconds)}{', ' + step.detail if step.detail else ''}"
         case "retry":
             return f"{name}: {why}; again in {output.duration(step.seconds)}"

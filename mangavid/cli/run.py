@@ -61,7 +61,8 @@ def tell(outcome: Outcome, *, as_json: bool) -> None:
         _failed(failed)
     if sys.stdout.isatty():
         output.say()
-    output.say(_onwards(outcome))
+    for line in _onwards(outcome):
+        output.say(line)
 
 
 def _made(made: Made) -> None:
@@ -82,18 +83,20 @@ def _failed(failed: Failed) -> None:
         output.say(f"hint: {failed.hint}")
 
 
-def _onwards(outcome: Outcome) -> str:
-    """The sentence at the end, with what to type next."""
+def _onwards(outcome: Outcome) -> list[str]:
+    """What to type next."""
     new = [made for made in outcome.made if not made.existed]
     if outcome.failed:
         about = outcome.failed[0].job_id
-        look = f"mangavid status {about}" if about else "mangavid history last"
-        return f"To see more of it: {look}  ·  to try again: mangavid retry --failed && mangavid run"
+        return [
+            f"To see more of it: mangavid {f'status {about}' if about else 'history last'}",
+            "To try again: mangavid retry --failed && mangavid run",
+        ]
     if new:
         opener = "open" if sys.platform == "darwin" else "xdg-open"
-        return f"To watch it: {opener} {shlex.quote(new[-1].video)}  ·  how it went: mangavid history last"
+        return [f"To watch it: {opener} {shlex.quote(new[-1].video)}", "How it went: mangavid history last"]
     if outcome.made:
-        return "Nothing was left to do. To make it anew: the same command with --again"
+        return ["Nothing was left to do. To make it anew: the same command with --again"]
     if outcome.quota_reached:
-        return "The day's quota is used up. When it resets, and how to change it: mangavid quota"
-    return "There is no chapter left to make. What was made: mangavid status"
+        return ["The day's quota is used up. When it resets, and how to change it: mangavid quota"]
+    return ["There is no chapter left to make. What was made: mangavid status"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,8 @@ from mangavid.cli import output
 from mangavid.cli.session import ConfigFile, Home, Json, session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mangavid.ports import Item, Target
     from mangavid.states.operations import Run
 
@@ -23,15 +26,22 @@ def status(
         str, typer.Argument(metavar="[JOB|EXECUTION]", help="One job or execution: its name, or how it begins.")
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help=f"Show all, not the newest {_SHOWN}.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep showing it while something runs.")] = False,
     as_json: Json = False,
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
     """Show what was made, what failed and what waits."""
     target = session(ctx, config, home).target()
-    if name:
+    if watch:
+        _watch(target, name, as_json=as_json)
+    elif name:
         _one(target, name, as_json=as_json)
-        return
+    else:
+        _all(target, everything=everything, as_json=as_json)
+
+
+def _all(target: Target, *, everything: bool, as_json: bool) -> None:
     from mangavid.states import operations
 
     jobs = list(operations.job_rows(target.jobs))
@@ -43,20 +53,55 @@ def status(
         output.say(_NOWHERE)
         return
     limit = None if everything else _SHOWN
-    if jobs:
-        output.write_table(
-            ["job", "status", "title", "changed", "about"],
-            [
-                [job["job_id"], job["status"], job["title"], output.moment(job["updated_at"]), about(job)]
-                for job in jobs[:limit]
-            ],
-        )
-    if runs:
-        output.write()
-        output.write_table(
-            ["execution", "status", "started", "took", "about"], [_run_row(run, target) for run in runs[:limit]]
-        )
+    for n, content in enumerate(_tables(target, jobs[:limit], runs[:limit])):
+        if n:
+            output.write()
+        output.write_table(content[0], content[1], folds=["title", "about"])
     _onwards(jobs, max(len(jobs), len(runs)) > _SHOWN and not everything)
+
+
+def _tables(target: Target, jobs: list[Item], runs: list[Run]) -> list[tuple[list[str], list[list[str]]]]:
+    """Headings and rows of the jobs and of the executions, where there are any."""
+    now = target.clock.now()
+    told = []
+    if jobs:
+        rows = [
+            [_text(job, "job_id"), _text(job, "status"), _text(job, "title"), _when(job), about(job)] for job in jobs
+        ]
+        told.append((["job", "status", "title", "changed", "about"], rows))
+    if runs:
+        working = _at_work(target)
+        rows = [_run_row(run, now, working) for run in runs]
+        told.append((["execution", "status", "started", "took", "about"], rows))
+    return told
+
+
+def _watch(target: Target, name: str, *, as_json: bool) -> None:
+    """Show the tables, or one job or execution, until nothing runs any more or the person has seen enough."""
+    from contextlib import suppress
+
+    from mangavid.errors import UsageError
+
+    if as_json or not sys.stdout.isatty():
+        raise UsageError(
+            "--watch needs a terminal, and no --json", hint="mangavid run --json tells each step as it comes"
+        )
+    from rich.console import Group
+    from rich.live import Live
+
+    from mangavid.states import operations
+
+    def seen() -> Group:
+        if name:
+            return Group(*(output.styled(line) for line in _lines(_found(target, name), target)))
+        jobs = list(operations.job_rows(target.jobs))[:_SHOWN]
+        runs = list(operations.runs(target.jobs, target.executions))[:_SHOWN]
+        return Group(*(output.table(*content, folds=["title", "about"]) for content in _tables(target, jobs, runs)))
+
+    with suppress(KeyboardInterrupt), Live(seen(), console=output.console(sys.stdout), auto_refresh=False) as live:
+        while _at_work(target) and next(target.executions.list(status="RUNNING"), None) is not None:
+            target.clock.sleep(1.0)
+            live.update(seen(), refresh=True)
 
 
 def about(job: Item) -> str:
@@ -76,13 +121,33 @@ def about(job: Item) -> str:
             return ""
 
 
-def _run_row(run: Run, target: Target) -> list[str]:
-    took = ((run.stopped or target.clock.now()) - run.started).total_seconds()
+def _text(item: Item, field: str) -> str:
+    return str(item.get(field, ""))
+
+
+def _when(job: Item) -> str:
+    return output.moment(_text(job, "updated_at"))
+
+
+def _at_work(target: Target) -> bool:
+    """Whether a run drives the executions here now; one that was stopped or killed leaves its execution RUNNING."""
+    from mangavid.local import home_of
+    from mangavid.local.lock import at_work
+
+    return at_work(home_of(target.config))
+
+
+def _run_row(run: Run, now: datetime, working: bool) -> list[str]:
     told = [f"{len(run.made)} made"] if run.made else []
+    told += [] if working or run.status != "RUNNING" else ["stopped: mangavid run goes on with it"]
     told += [f"{len(run.failed)} failed"] if run.failed else []
     told += [run.skipped] if run.skipped else []
     told += [run.error] if run.error and run.status not in ("RUNNING", "SUCCEEDED") else []
-    return [run.name, run.status, output.moment(run.started), output.duration(took), ", ".join(told)]
+    return [run.name, run.status, output.moment(run.started), _took(run, now), ", ".join(told)]
+
+
+def _took(run: Run, now: datetime) -> str:
+    return output.duration(((run.stopped or now) - run.started).total_seconds())
 
 
 def _onwards(jobs: list[Item], cut: bool) -> None:
@@ -91,39 +156,42 @@ def _onwards(jobs: list[Item], cut: bool) -> None:
         output.say(f"The newest {_SHOWN} are shown: mangavid status --all shows all.")
     failed = [job for job in jobs if job["status"] in ("failed", "quarantined", "interrupted")]
     if failed:
-        output.say(f"To see why: mangavid status {failed[0]['job_id']}  ·  to try again: mangavid retry --failed")
+        output.say(f"To see why: mangavid status {failed[0]['job_id']}")
+        output.say("To try again: mangavid retry --failed && mangavid run")
 
 
 def _one(target: Target, name: str, *, as_json: bool) -> None:
+    found = _found(target, name)
+    if as_json:
+        output.write_json(found)
+        return
+    for line in _lines(found, target):
+        output.write(line)
+    if not isinstance(found, dict):
+        output.say(f"State by state: mangavid history {found.name}")
+    elif found["status"] in ("failed", "quarantined", "interrupted"):
+        output.say(f"To try again: mangavid retry {found['job_id']} && mangavid run")
+
+
+def _found(target: Target, name: str) -> Item | Run:
+    """The job of this name, or the execution. Raises SourceNotFound."""
     from mangavid.errors import SourceNotFound
     from mangavid.keys import run_item
     from mangavid.states import operations
 
     job = operations.find_job(target.jobs, name)
     if job is not None:
-        if as_json:
-            output.write_json(job)
-        else:
-            _tell(_job_lines(job))
-            if job["status"] in operations.FAILED:
-                output.say(f"To try again: mangavid retry {job['job_id']}")
-        return
+        return job
     execution = operations.find_execution(target.executions, name)
     if execution is None:
         raise SourceNotFound(f"no job or execution {name}", hint="mangavid status lists them")
-    run = operations.run_of(execution, target.jobs.get(run_item(execution.name)) or {})
-    if as_json:
-        output.write_json(run)
-    else:
-        _tell(_run_lines(run, target))
-        output.say(f"State by state: mangavid history {run.name}")
+    return operations.run_of(execution, target.jobs.get(run_item(execution.name)) or {})
 
 
-def _tell(lines: list[tuple[str, Any]]) -> None:
-    width = max(len(word) for word, _ in lines)
-    for word, value in lines:
-        if value not in ("", None, (), []):
-            output.write(f"{word.ljust(width)}  {value}")
+def _lines(found: Item | Run, target: Target) -> list[str]:
+    facts = _job_lines(found) if isinstance(found, dict) else _run_lines(found, target.clock.now())
+    width = max(len(word) for word, _ in facts)
+    return [f"{word.ljust(width)}  {value}" for word, value in facts if value]
 
 
 def _job_lines(job: Item) -> list[tuple[str, Any]]:
@@ -152,12 +220,12 @@ def _job_lines(job: Item) -> list[tuple[str, Any]]:
     ]
 
 
-def _run_lines(run: Run, target: Target) -> list[tuple[str, Any]]:
+def _run_lines(run: Run, now: datetime) -> list[tuple[str, Any]]:
     return [
         ("execution", run.name),
         ("status", run.status),
         ("started", output.moment(run.started)),
-        ("took", output.duration(((run.stopped or target.clock.now()) - run.started).total_seconds())),
+        ("took", _took(run, now)),
         ("sources", ", ".join(run.sources)),
         ("made", ", ".join(run.made)),
         ("failed", ", ".join(run.failed)),

@@ -103,6 +103,10 @@ def test_a_state_that_is_not_waited_for_shows_only_where_it_goes_wrong() -> None
     assert shown([failed]) == "  StartRenderer: SpotCapacity; again in 30 s\n"
 
 
+def test_a_look_for_a_next_chapter_that_finds_none_is_no_line() -> None:
+    assert shown([step("entered", "FetchManga"), step("succeeded", "FetchManga", seconds=0.1)]) == ""
+
+
 def test_progress_starts_anew_when_a_state_is_tried_again() -> None:
     half = step("progress", "WaitForRender", done=2, total=4, unit="segment", **CHAPTER)
     entered = step("entered", "WaitForRender", **CHAPTER)
@@ -254,7 +258,8 @@ def test_a_failure_is_told_with_its_state_cause_hint_and_the_next_command() -> N
     assert err.splitlines() == [
         "failed: Chương 4: WaitForRender: RenderError: no frames",
         "hint: look",
-        "To see more of it: mangavid status x-1  ·  to try again: mangavid retry --failed && mangavid run",
+        "To see more of it: mangavid status x-1",
+        "To try again: mangavid retry --failed && mangavid run",
     ]
 
 
