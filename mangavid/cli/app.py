@@ -6,9 +6,10 @@ Nothing heavy is imported here; each command imports what it needs when it runs.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from typer.exceptions import TyperException
 from mangavid.cli import config, history, output, quota, retry, run, status
 from mangavid.cli.menu import Menu
 from mangavid.cli.session import ConfigFile, Home
-from mangavid.errors import Interrupted, MangavidError, UsageError
+from mangavid.errors import Interrupted, MangavidError, StorageFull, UpstreamUnavailable, UsageError
 
 app = typer.Typer(
     name="mangavid",
@@ -63,14 +64,18 @@ app.add_typer(config.app, name="config")
 
 
 def main(args: Sequence[str]) -> int:
-    """Run one command line; returns its exit code (docs/exit-codes.md). Raises nothing."""
+    """Run one command line; returns its exit code (docs/exit-codes.md)."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    as_json = "--json" in args
+    return guarded(lambda: _invoked(list(args)), as_json="--json" in args)
+
+
+def guarded(command: Callable[[], int], *, as_json: bool) -> int:
+    """Do what a command does; whatever goes wrong becomes words on stderr and an exit code, never a traceback."""
     try:
         try:
-            return _invoked(list(args))
+            return command()
         finally:
             sys.stdout.flush()
     except MangavidError as problem:
@@ -78,12 +83,13 @@ def main(args: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return told(Interrupted("stopped", hint="run the same command again"), as_json=as_json)
     except BrokenPipeError:  # whoever read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as bug:
+    except Exception as problem:
         if os.environ.get("MANGAVID_DEBUG"):
             raise
-        return _bug(bug, as_json=as_json)
+        return told(_outside(problem) or _bug(problem), as_json=as_json)
 
 
 def _invoked(args: list[str]) -> int:
@@ -129,8 +135,23 @@ def told(problem: MangavidError, *, as_json: bool) -> int:
     return problem.exit_code
 
 
-def _bug(bug: Exception, *, as_json: bool) -> int:
-    """Keep the traceback in a file only its owner can read, and say one line."""
+def _outside(problem: Exception) -> MangavidError | None:
+    """The error for what the system refused: a disk that is full, a folder that is not ours. None for anything else."""
+    if isinstance(problem, OSError) and problem.strerror:
+        kind = StorageFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else UpstreamUnavailable
+        where = f"{problem.filename}: " if problem.filename else ""
+        return kind(f"{where}{problem.strerror[0].lower()}{problem.strerror[1:]}")
+    if type(problem).__module__ == "sqlite3" and type(problem).__name__ in ("OperationalError", "DatabaseError"):
+        full = "full" in str(problem)
+        hint = None if full else "look at the folder that `mangavid config show` names as local.home"
+        return (StorageFull if full else UpstreamUnavailable)(
+            f"the jobs can't be read or written: {problem}", hint=hint
+        )
+    return None
+
+
+def _bug(bug: Exception) -> MangavidError:
+    """Keep the traceback in a file only its owner can read, and name that."""
     import tempfile
     import traceback
 
@@ -142,4 +163,4 @@ def _bug(bug: Exception, *, as_json: bool) -> int:
         message += f"; the details are in {name}"
     except OSError:
         message += "; MANGAVID_DEBUG=1 shows the details"
-    return told(MangavidError(message), as_json=as_json)
+    return MangavidError(message)

@@ -19,7 +19,11 @@ _SILENT = ("Choice", "Pass")
 def history(
     ctx: typer.Context,
     execution: Annotated[
-        str, typer.Argument(help="Name or ARN of the execution, how its name begins or ends, or: last.")
+        str,
+        typer.Argument(
+            metavar="[EXECUTION]",
+            help="Name or ARN of the execution, how its name begins or ends, or: last (which is also the default).",
+        ),
     ] = "last",
     events: Annotated[bool, typer.Option("--events", help="Show the raw events.")] = False,
     as_json: Json = False,
