@@ -38,22 +38,11 @@ def smooth(points: Sequence[Point], *, closed: bool = False, steps: int = 10) ->
         for step in range(steps):
             t = step / steps
             t2, t3 = t * t, t * t * t
+            a, b, c, d = 2 * t2 - t - t3, 2 - 5 * t2 + 3 * t3, t + 4 * t2 - 3 * t3, t3 - t2
             out.append(
                 (
-                    0.5
-                    * (
-                        2 * p1[0]
-                        + (p2[0] - p0[0]) * t
-                        + (2 * p0[0] - 5 * p1[0] + 4 * p2[0] - p3[0]) * t2
-                        + (3 * p1[0] - p0[0] - 3 * p2[0] + p3[0]) * t3
-                    ),
-                    0.5
-                    * (
-                        2 * p1[1]
-                        + (p2[1] - p0[1]) * t
-                        + (2 * p0[1] - 5 * p1[1] + 4 * p2[1] - p3[1]) * t2
-                        + (3 * p1[1] - p0[1] - 3 * p2[1] + p3[1]) * t3
-                    ),
+                    (a * p0[0] + b * p1[0] + c * p2[0] + d * p3[0]) / 2,
+                    (a * p0[1] + b * p1[1] + c * p2[1] + d * p3[1]) / 2,
                 )
             )
     if not closed:

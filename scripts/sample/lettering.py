@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sample.ink import SCALE, Path, Pen, Point, oval, smooth
+from sample.ink import SCALE, Path, Pen, Point, oval
 
 LEADING = 1.22
 """Line distance in ems: room for a hook above a circumflex under a dot below."""
@@ -57,10 +57,8 @@ def _tail(x: float, y: float, rx: float, ry: float, tip: Point) -> Path:
 
     def side(root: Point) -> Path:
         mid = ((root[0] + tip[0]) / 2 + bow[0], (root[1] + tip[1]) / 2 + bow[1])
-        return [
-            tuple((1 - t) ** 2 * root[i] + 2 * t * (1 - t) * mid[i] + t * t * tip[i] for i in (0, 1))  # type: ignore[misc]
-            for t in (k / 8 for k in range(9))
-        ]
+        weights = [((1 - t) ** 2, 2 * t * (1 - t), t * t) for t in (k / 8 for k in range(9))]
+        return [(u * root[0] + v * mid[0] + w * tip[0], u * root[1] + v * mid[1] + w * tip[1]) for u, v, w in weights]
 
     return side(a) + side(b)[-2::-1]
 
@@ -69,7 +67,7 @@ def say(pen: Pen, x: float, y: float, text: str, tip: Point | None = None, size:
     """A balloon centred on (x, y), its tail pointing at ``tip``. Raises ValueError where it would leave the panel."""
     w, h = _measure(text.split("\n"), size, "SemiBold")
     rx, ry = w / 2 * 1.22 + 22, h / 2 * 1.3 + 18
-    balloon = smooth([(px, py) for px, py in oval(x, y, rx, ry, steps=40)], closed=True, steps=3)
+    balloon = oval(x, y, rx, ry, steps=120)
     shapes = [balloon] if tip is None else [_tail(x, y, rx, ry, tip), balloon]
     _inside(pen, [p for s in shapes for p in s], text)
     pen.group(shapes, 255, 3.2)

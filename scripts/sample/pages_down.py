@@ -132,8 +132,8 @@ def broken(p: Pen, w: float, h: float) -> None:
 
 def comfort(p: Pen, w: float, h: float) -> None:
     _yard(p, w, h, 470, 11)
-    place.house(p, 500, 30, 560, 180, tiles=20, rows=6)
-    props.garland(p, (-20, 40), (474, 18), 56, 4, 26)
+    place.house(p, 500, 40, 560, 206, tiles=20, rows=6)
+    props.garland(p, (-20, 40), (474, 20), 56, 4, 26)
     props.jar(p, 110, 400, 150, 190)
     people.granny(p.at(716, 206, 0.88), Mood("happy", "laugh", -0.5), arms=((-150, 250), (76, 262)))
     n = p.at(930, 306, 0.82)

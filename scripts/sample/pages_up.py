@@ -42,8 +42,7 @@ def village(p: Pen, w: float, h: float) -> None:
     p.fill(lane, 187)
     for y, a, b in ((800, 470, 640), (838, 450, 690), (886, 360, 560), (902, 600, 780)):
         p.line([(a, y), ((a + b) / 2, y + 5), (b, y)], 3, 136)
-    props.garland(p, (-10, 520), (470, 560), 46, 4, 27)
-    props.garland(p, (1130, 500), (640, 560), 50, 4, 27)
+    props.garland(p, (-10, 486), (1130, 470), 84, 10, 27)
     girl = p.at(640, 750, 0.4)
     props.star_lantern(girl, 136, 10, 74, 10, (84, 190))
     people.na(girl, Mood("happy", "laugh", 0.3), arms=((-90, 150), (84, 150)), stride=0.8)
@@ -102,17 +101,17 @@ def _mouth_lantern(p: Pen) -> None:
 
 def goodbye(p: Pen, w: float, h: float) -> None:
     _lane(p, w, h, 400)
-    place.house(p, 380, 50, 330, 130, tiles=13)
-    props.garland(p, (-20, 40), (380, 60), 40, 4, 24)
-    girl = p.at(514, 262, 0.86)
-    props.star_lantern(girl, 140, -34, 66, 12, (104, 134))
-    people.na(girl, Mood("wide", "o", -0.6), arms=((-112, 96), (104, 122)), legs=False)
+    place.house(p, 400, 96, 330, 146, tiles=13)
+    props.garland(p, (-20, 40), (386, 84), 40, 4, 24)
+    girl = p.at(520, 226, 0.74)
+    props.star_lantern(girl, 142, -40, 72, 12, (104, 134))
+    people.na(girl, Mood("wide", "o", -0.6), arms=((-112, 96), (104, 122)), stride=0.7)
     c = p.at(180, 350, 0.62, 3)
     cat.run(c, Face("happy", "cat", -0.7))
     _mouth_lantern(c)
-    for x, y, r in ((410, 474, 18), (438, 462, 13), (462, 474, 9)):
+    for x, y, r in ((404, 474, 16), (430, 464, 11), (450, 474, 7)):
         p.shape(oval(x, y, r * 1.3, r), 238, 3)
-    say(p, 290, 120, "Mướp ơi,\nđi đâu thế?", (420, 232), 35)
+    say(p, 270, 116, "Mướp ơi,\nđi đâu thế?", (428, 206), 35)
 
 
 def dash(p: Pen, w: float, h: float) -> None:
@@ -151,6 +150,8 @@ def reach(p: Pen, w: float, h: float) -> None:
         for x, y in ((470, 300), (540, 350), (610, 400)):
             p.spike((x - 10, y), (x - 30, y + 90), 34, cat.STRIPE)
     hand = p.at(330, 276, 1, -38)
+    for x in (-44, 0, 44):
+        hand.spike((x, -50), (x * 1.16, -104 + abs(x) * 0.2), 24, 0)
     hand.shape(
         smooth(
             [
@@ -173,9 +174,7 @@ def reach(p: Pen, w: float, h: float) -> None:
     for x in (-44, 0, 44):
         hand.shape(oval(x, -44 - (8 if x == 0 else 0), 17, 20), 153, 3.4)
     hand.shape(smooth([(-30, 18), (-26, -8), (0, -18), (26, -8), (30, 18), (0, 28)], closed=True), 153, 3.4)
-    for x in (-50, -18, 18, 50):
-        hand.spike((x, -62 + abs(x) * 0.16), (x * 1.1, -98 + abs(x) * 0.2), 12, 0)
-    say(p, 470, 110, "Một chút…\nnữa thôi…", (560, 232), 38)
+    say(p, 462, 112, "Một chút…\nnữa thôi…", (560, 232), 38)
     sound(p, 146, 440, "RƯỚN…", 66, -14, ink=255, edge=0, grow=0.3, seed=2)
 
 
@@ -249,8 +248,8 @@ def thud(p: Pen, w: float, h: float) -> None:
     marks.focus(p.at(0, 0), w, h, 520, 200, 440, 270, count=36, ink=255, seed=15)
     props.frog(p, 934, 440, 66, "wide", flip=True)
     cat.head(p.at(520, 170, 1.0, -8), Face("dizzy", "wavy", ears=0.1))
-    for x, y, a in ((424, 262, -20), (618, 268, 20)):
-        cat.paw(p, x, y, 24, a)
+    for x, y, turn in ((424, 262, -20), (618, 268, 20)):
+        cat.paw(p, x, y, 24, turn)
     for k, (dx, dy) in enumerate(((-60, 60), (-20, 96), (30, 90), (70, 66))):
         p.line([(520 + dx, 176 + dy), (530 + dx * 1.3, 220 + dy)], 6, (0, 136, 255, 85)[k])
     for k in range(4):

@@ -229,8 +229,8 @@ def granny(pen: Pen, mood: Mood, *, arms: tuple[Point, Point] = ((-90, 210), (90
     pen.fill([(-26, 78), (26, 78), (0, 132)], SKIN)
     pen.line([(-30, 82), (0, 134), (30, 82)], 4, taper=0, curve=False)
     pen.line([(0, 134), (0, 330)], 3.4, taper=0)
-    for y in (160, 204, 248, 292):
-        pen.shape(oval(0, y, 6, 6), 238, 2.6)
+    for button in (160, 204, 248, 292):
+        pen.shape(oval(0, button, 6, 6), 238, 2.6)
     for side, (x, y) in zip((-1, 1), arms, strict=True):
         elbow = (side * 124, (130 + y) / 2 + 30)
         pen.shape(

@@ -200,7 +200,7 @@ def house(
 def far_roofs(pen: Pen, w: float, y: float, size: float, tone: int, seed: int = 2) -> None:
     """A row of roofs too far for tiles, standing on y, darker and lower between them, some windows lit."""
     dice = random.Random(seed)
-    pen.fill(box(0, y - size * 0.16, w, y + size * 0.6), tone - 17)
+    pen.fill(box(0, y - size * 0.16, w, y + size * 1.1), tone - 17)
     x = -size * 0.4
     near = False
     while x < w:
@@ -208,7 +208,7 @@ def far_roofs(pen: Pen, w: float, y: float, size: float, tone: int, seed: int = 
         lift = high * (0.0 if near else 0.24)
         roof_tone, wall_tone = (tone + 17, tone) if near else (tone, tone - 17)
         top, eave = y - high - lift, y - high * 0.44 - lift
-        pen.fill(box(x + wide * 0.08, eave - 2, x + wide * 0.92, y + size * 0.6), wall_tone)
+        pen.fill(box(x + wide * 0.08, eave - 2, x + wide * 0.92, y + size * 1.1), wall_tone)
         slope = [
             (x + wide * 0.2, top),
             (x + wide * 0.8, top),
