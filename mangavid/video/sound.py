@@ -1,7 +1,8 @@
 """The soundtrack: narration on exact samples, music ducked under it, loudness made right on the finished file.
 
 Loudness normalisers miss peaky voices (two-pass loudnorm came out 1 to 2 LU off), so what counts is measured on the
-encoded file: the gain before a compressor and limiter is moved until it is where the settings want it.
+encoded file: the gain before a limiter is moved until it is where the settings want it. Speech is compressed gently
+first; without that the limiter would have to do it all.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from mangavid.models import Struct
 from mangavid.video import ffmpeg
 from mangavid.video.timeline import SAMPLE_RATE, Timeline
 
-#: How near the finished file has to come to the wanted loudness (LU), and what its true peak may be (dBTP).
+#: How far the finished file may be off (LU), how near is aimed at, and its highest true peak (dBTP).
 TOLERANCE, NEAR_ENOUGH, TRUE_PEAK = 1.0, 0.4, -1.0
-#: The mix is made at this loudness, where compressor and limiter are set up for it.
+#: The limiter works on samples; true peaks between them, and AAC, may add about this much (dB).
+HEADROOM = 1.2
+#: The mix is made with the voice at this loudness; the duck's threshold fits it.
 WORKING_LUFS = -20.0
 ATTEMPTS = 6
 BITRATE = "160k"
@@ -32,6 +35,8 @@ FADE_IN, FADE_OUT = 1.5, 3.0
 SILENCE_DB, SILENCE_SECONDS = -50, 3.0
 #: Demuxers that music may come through: audio files, none that names further files.
 MUSIC_FORMATS = "wav,w64,aiff,mp3,flac,ogg,aac,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf"
+#: The same bytes every time.
+_EXACT: dict[str, Any] = {"fflags": "+bitexact", "flags:a": "+bitexact", "map_metadata": -1}
 
 
 class Measured(Struct, frozen=True):
@@ -56,27 +61,19 @@ def make_soundtrack(timeline: Timeline, wav_files: Mapping[int, Path], settings:
     limit = 60 + 2 * timeline.seconds
     with TemporaryDirectory(prefix="sound-", dir=out.parent) as folder:
         work = Path(folder)
-        narration, mixed = work / "narration.wav", work / "mix.wav"
+        narration, mixed, part = work / "narration.wav", work / "mix.wav", work / "soundtrack.m4a"
         write_narration(timeline, wav_files, narration)
-        voice = measure(narration, seconds=limit, mono=True)
-        music = _music_file(settings, work)
-        stream = _mix(timeline, narration, voice, music, settings, limit)
-        ffmpeg.run(
-            stream.output(ffmpeg.source(mixed), format="wav", acodec="pcm_f32le", **_EXACT),
-            seconds=limit,
-            what="mixing the sound",
+        mix = _mix(timeline, narration, _music_file(settings, work), settings, limit)
+        target = mix.filter("ebur128", framelog="quiet").output(
+            ffmpeg.source(mixed), format="wav", acodec="pcm_f32le", **_EXACT
         )
-        part = work / "soundtrack.m4a"
-        measured = _master(timeline, mixed, settings, part, limit)
+        found = _parse(ffmpeg.run(target, seconds=limit, what="mixing the sound"))
+        measured = _master(timeline, mixed, found, settings, part, limit)
         faults.point("soundtrack.before_rename")
         from mangavid.video.encoder import commit
 
         commit(part, out)
     return measured
-
-
-#: The same bytes every time.
-_EXACT: dict[str, Any] = {"fflags": "+bitexact", "flags:a": "+bitexact", "map_metadata": -1}
 
 
 def write_narration(timeline: Timeline, wav_files: Mapping[int, Path], out: Path) -> None:
@@ -136,34 +133,40 @@ def _music_file(settings: config.Video, work: Path) -> Path | None:
     return path
 
 
-def _mix(
-    timeline: Timeline, narration: Path, voice: Measured, music: Path | None, settings: config.Video, limit: float
-) -> Any:
+def _mix(timeline: Timeline, narration: Path, music: Path | None, settings: config.Video, limit: float) -> Any:
     """Voice at the working loudness, music at its level below that and lower while the voice is heard."""
-    spoken = _input(narration).audio.filter("aformat", channel_layouts="stereo")
-    if voice.audible:
-        spoken = spoken.filter("volume", f"{WORKING_LUFS - voice.lufs:.2f}dB")
-    if music is None:
-        return spoken
-    found = measure(music, seconds=limit, most=180.0, what="the music")
-    if not found.audible:
-        return spoken
     import ffmpeg as builder
 
-    gain = WORKING_LUFS + settings.music_level - found.lufs
+    voice = _stereo(_input(narration)["a:0"])
+    raw = _loudness_of(voice, limit, "the narration")
+    if raw.audible:
+        voice = voice.filter("acompressor", threshold=_linear(raw.lufs + 2), ratio=3, attack=5, release=150, knee=4)
+        voice = _gain(voice, WORKING_LUFS - _loudness_of(voice, limit, "the narration").lufs)
+    if music is None:
+        return voice
+    found = _loudness_of(_stereo(_input(music, t=180)["a:0"]), limit, "the music")
+    if not found.audible:
+        return voice
     seconds = timeline.seconds
-    bed = (
-        _input(music, stream_loop=-1)["a:0"]
-        .filter("aresample", SAMPLE_RATE)
-        .filter("aformat", channel_layouts="stereo", sample_fmts="fltp")
-        .filter("atrim", end_sample=timeline.samples)
-        .filter("volume", f"{gain:.2f}dB")
-        .filter("afade", type="in", duration=min(FADE_IN, seconds / 4))
-        .filter("afade", type="out", start_time=max(0.0, seconds - FADE_OUT), duration=min(FADE_OUT, seconds))
-    )
-    voices = spoken.filter_multi_output("asplit")
-    ducked = builder.filter([bed, voices[0]], "sidechaincompress", threshold=0.02, ratio=2.5, attack=30, release=600)
+    bed = _stereo(_input(music, stream_loop=-1)["a:0"]).filter("atrim", end_sample=timeline.samples)
+    bed = _gain(bed, WORKING_LUFS + settings.music_level - found.lufs)
+    bed = bed.filter("afade", type="in", duration=min(FADE_IN, seconds / 4))
+    bed = bed.filter("afade", type="out", start_time=max(0.0, seconds - FADE_OUT), duration=min(FADE_OUT, seconds))
+    voices = voice.filter_multi_output("asplit")
+    ducked = builder.filter([bed, voices[0]], "sidechaincompress", threshold=0.02, ratio=1.6, attack=30, release=600)
     return builder.filter([voices[1], ducked], "amix", inputs=2, normalize=0, duration="first")
+
+
+def _stereo(stream: Any) -> Any:
+    return stream.filter("aresample", SAMPLE_RATE).filter("aformat", channel_layouts="stereo", sample_fmts="fltp")
+
+
+def _gain(stream: Any, decibels: float) -> Any:
+    return stream.filter("volume", f"{decibels:.3f}dB")
+
+
+def _linear(decibels: float) -> float:
+    return round(min(1.0, max(0.001, 10 ** (decibels / 20))), 5)
 
 
 def _input(path: Path, **options: Any) -> Any:
@@ -172,31 +175,26 @@ def _input(path: Path, **options: Any) -> Any:
     return builder.input(ffmpeg.source(path), protocol_whitelist="file,pipe", format_whitelist=MUSIC_FORMATS, **options)
 
 
-def _master(timeline: Timeline, mixed: Path, settings: config.Video, out: Path, limit: float) -> Measured:
+def _master(
+    timeline: Timeline, mixed: Path, found: Measured, settings: config.Video, out: Path, limit: float
+) -> Measured:
     """Encode with the gain that makes the loudness right, found by trying: first on samples, then on the file."""
-    found = measure(mixed, seconds=limit)
-    gain, ceiling = settings.loudness - found.lufs if found.audible else 0.0, TRUE_PEAK - 1.2
+    ceiling = TRUE_PEAK - HEADROOM
+    gain = 0.0
     if found.audible:
-        for _ in range(ATTEMPTS):
-            step = settings.loudness - _measured_after(mixed, gain, ceiling, limit).lufs
-            gain += step
-            if abs(step) < NEAR_ENOUGH / 2:
-                break
+        gain = _search_gain(mixed, settings.loudness, settings.loudness - found.lufs, ceiling, limit)
     for _ in range(ATTEMPTS):
-        track = _mastered(_input(mixed).audio, gain, ceiling).filter("atrim", end_sample=timeline.samples)
+        track = _limited(_input(mixed)["a:0"], gain, ceiling).filter("atrim", end_sample=timeline.samples)
         coding: dict[str, Any] = {"acodec": "aac", "audio_bitrate": BITRATE, "aac_coder": "fast", "ar": SAMPLE_RATE}
-        ffmpeg.run(
-            track.output(ffmpeg.source(out), format="mp4", **coding, **_EXACT), seconds=limit, what="encoding the sound"
-        )
+        target = track.output(ffmpeg.source(out), format="mp4", **coding, **_EXACT)
+        ffmpeg.run(target, seconds=limit, what="encoding the sound")
         found = measure(out, seconds=limit)
-        if not found.audible:
+        off, too_high = settings.loudness - found.lufs, found.true_peak - TRUE_PEAK
+        if not found.audible or (abs(off) <= NEAR_ENOUGH and too_high <= 0):
             return found
-        too_high = found.true_peak - TRUE_PEAK
-        off = settings.loudness - found.lufs
-        if too_high <= 0 and abs(off) <= NEAR_ENOUGH:
-            return found
-        ceiling -= max(0.0, too_high + 0.1) if too_high > 0 else 0.0
         gain += off
+        if too_high > 0:
+            ceiling -= too_high + 0.1
     if abs(off) <= TOLERANCE and too_high <= 0:
         return found
     raise RenderError(
@@ -206,52 +204,54 @@ def _master(timeline: Timeline, mixed: Path, settings: config.Video, out: Path, 
     )
 
 
-def _mastered(stream: Any, gain: float, ceiling: float) -> Any:
-    """Gain into a gentle compressor (speech is peaky: without it the limiter would have to do it all) and a limiter."""
-    return (
-        stream.filter("volume", f"{gain:.3f}dB")
-        .filter("acompressor", threshold=0.18, ratio=3, attack=5, release=150, knee=4)
-        .filter("alimiter", limit=round(10 ** (ceiling / 20), 5), attack=3, release=60, level=0, latency=1)
-    )
+def _search_gain(mixed: Path, wanted: float, gain: float, ceiling: float, limit: float) -> float:
+    """The gain before the limiter that gives the wanted loudness after it: secant steps, as it gives way slowly."""
+    slope, last = 0.9, None
+    for _ in range(ATTEMPTS):
+        lufs = _loudness_of(_limited(_input(mixed)["a:0"], gain, ceiling), limit, "the sound").lufs
+        if abs(wanted - lufs) < NEAR_ENOUGH / 2:
+            break
+        if last is not None and gain != last[0]:
+            slope = min(1.0, max(0.3, (lufs - last[1]) / (gain - last[0])))
+        last = gain, lufs
+        gain += (wanted - lufs) / slope
+    return gain
 
 
-def _measured_after(path: Path, gain: float, ceiling: float, limit: float) -> Measured:
-    return _measure(_mastered(_input(path).audio, gain, ceiling), limit, "measuring the sound", peak="none")
+def _limited(stream: Any, gain: float, ceiling: float) -> Any:
+    limit = _linear(ceiling)
+    return _gain(stream, gain).filter("alimiter", limit=limit, attack=3, release=60, level=0, latency=1)
 
 
-def measure(
-    path: Path, *, seconds: float, mono: bool = False, most: float | None = None, what: str = "the sound"
-) -> Measured:
-    """Loudness, true peak and silences of a file (its first ``most`` seconds), by one pass of ffmpeg.
-
-    A mono file is measured as it sounds from two speakers. Raises RenderError.
-    """
-    stream = _input(path, **({"t": most} if most else {}))["a:0"]
-    if mono:
-        stream = stream.filter("aformat", channel_layouts="stereo")
-    stream = stream.filter("silencedetect", noise=f"{SILENCE_DB}dB", duration=SILENCE_SECONDS)
-    return _measure(stream, seconds, f"measuring {what}", peak="true")
+def measure(path: Path, *, seconds: float) -> Measured:
+    """Loudness, true peak and silences of a file, by one pass of ffmpeg. Raises RenderError."""
+    stream = _input(path)["a:0"].filter("silencedetect", noise=f"{SILENCE_DB}dB", duration=SILENCE_SECONDS)
+    stream = stream.filter("ebur128", peak="true", framelog="quiet").output("-", format="null")
+    return _parse(ffmpeg.run(stream, seconds=seconds, what="measuring the sound"))
 
 
-def _measure(stream: Any, seconds: float, what: str, *, peak: str) -> Measured:
-    text = ffmpeg.run(
-        stream.filter("ebur128", peak=peak, framelog="quiet").output("-", format="null"), seconds=seconds, what=what
-    )
+def _loudness_of(stream: Any, seconds: float, what: str) -> Measured:
+    """Loudness alone: true peaks take twice the time."""
+    stream = stream.filter("ebur128", framelog="quiet").output("-", format="null")
+    return _parse(ffmpeg.run(stream, seconds=seconds, what=f"measuring {what}"))
+
+
+def _parse(text: str) -> Measured:
+    """What ebur128 and silencedetect wrote to stderr. Both levels of digital silence come out as -100."""
     summary = text[text.rfind("Summary:") :]
     lufs = re.search(r"\bI:\s+(-?[\d.]+|-inf|nan) LUFS", summary)
     if lufs is None:
-        raise RenderError(f"{what}: ffmpeg measured nothing: {ffmpeg.last_line(text)}")
+        raise RenderError(f"ffmpeg measured no loudness: {ffmpeg.last_line(text)}")
     top = re.search(r"\bPeak:\s+(-?[\d.]+|-inf|nan) dBFS", summary)
     starts = [float(at) for at in re.findall(r"silence_start: (-?[\d.]+)", text)]
     ends = [float(at) for at in re.findall(r"silence_end: (-?[\d.]+)", text)]
     return Measured(
         lufs=_decibel(lufs[1]),
-        true_peak=_decibel(top[1]) if top else 0.0,
-        silences=tuple(zip(starts, ends, strict=False)),
+        true_peak=_decibel(top[1]) if top else -100.0,
+        silences=tuple(zip(starts, ends, strict=True)),
     )
 
 
 def _decibel(text: str) -> float:
-    """A level; digital silence is -100, as JSON has no infinity."""
     value = float(text)
     return value if math.isfinite(value) else -100.0
