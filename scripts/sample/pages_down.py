@@ -115,7 +115,7 @@ def broken(p: Pen, w: float, h: float) -> None:
         cx = 280 + shift
         band = limb(
             [(cx - half, y + gap), (cx - half * 0.3, y - 4), (cx + half * 0.3, y + 4), (cx + half, y - gap)],
-            [2, 9, 10, 2],
+            [1, 7, 8, 1],
         )
         p.fill(band, 255)
         p.fill(oval(cx + shift * 1.6, y, half * 0.16, 5), 221)

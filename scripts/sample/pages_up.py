@@ -181,11 +181,11 @@ def reach(p: Pen, w: float, h: float) -> None:
 def hop(p: Pen, w: float, h: float) -> None:
     place.sky(p, w, h, (510, 120, 74), stars=30, seed=31)
     props.areca(p, 600, 40, h, 24, tone=119)
-    place.roof(p, 120, 390, 330, 130, tone=102, tiles=12, rows=4)
+    place.roof(p, 140, 392, 330, 130, tone=102, tiles=12, rows=4)
     for k in range(3):
         p.line([(540 - k * 12, 300 + k * 22), (470, 200 + k * 22), (380 + k * 8, 190 + k * 26)], 5, 221, taper=0.8)
-    cat.leap(p.at(270, 190, 0.72, -12), Face("happy", "grin", -0.3))
-    sound(p, 156, 92, "PHỐC!", 84, -10, ink=255, edge=0, grow=0.25, seed=5)
+    cat.leap(p.at(316, 196, 0.72, -12), Face("happy", "grin", -0.3))
+    sound(p, 150, 92, "PHỐC!", 78, -10, ink=255, edge=0, grow=0.25, seed=5)
 
 
 def splash(p: Pen, w: float, h: float) -> None:
