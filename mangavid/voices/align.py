@@ -77,5 +77,10 @@ def words(tokens: Sequence[Token], said: Line, starts: Sequence[float], end: flo
         while spoken < len(said.owner) and said.owner[spoken] == n:
             spoken += 1
         stop = (starts[spoken] if spoken < len(starts) else end) if token.spoken else start
-        result.append(Word(token.display, round(start, 4), round(max(start, stop), 4)))
+        result.append(Word(token.display, _tenths(start), _tenths(max(start, stop))))
     return tuple(result)
+
+
+def _tenths(seconds: float) -> float:
+    """Down to a tenth of a millisecond: never behind the end of the audio."""
+    return int(seconds * 10_000) / 10_000

@@ -24,11 +24,15 @@ from mangavid.writers.sentences import tidy
 MIN_CONFIDENCE = 0.6
 #: Vietnamese text has marks on some seven words of ten, other languages hardly any.
 MIN_MARKED = 0.4
-#: So many words decide whether the chapter is in Vietnamese.
-SAMPLE_WORDS = 60
+#: So few words decide nothing: noise has marks too.
+MIN_WORDS = 20
+#: After so many panels with bubbles it must have shown that the chapter is in Vietnamese (a panel takes seconds).
+SAMPLE_PANELS = 8
 MAX_PANEL = 600
+#: Height of a line, in pixels, at which tesseract makes fewest mistakes with marks (tried 40 to 110).
+READ_HEIGHT = 60.0
 _MARKED = re.compile("[ăâđêôơưàáảãạằắẳẵặầấẩẫậèéẻẽẹềếểễệìíỉĩịòóỏõọồốổỗộờớởỡợùúủũụừứửữựỳýỷỹỵ]", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _LINK = re.compile(r"\S*(?:://|www\.|@)\S*|\S+\.(?:com|net|org|vn|info|io|me|tv|xyz)\b\S*", re.IGNORECASE)
 _TELEPHONE = re.compile(r"\+?\d(?:[ .-]?\d){8,}")
 
@@ -49,24 +53,24 @@ class Reader(Protocol):
 
 
 def lines(chapter: Chapter, image: Callable[[int], bytes], reader: Reader) -> list[str] | None:
-    """What the bubbles of every panel say, in reading order; None where the chapter is not in Vietnamese or mute.
-
-    Stops looking as soon as SAMPLE_WORDS words have shown another language.
-    """
+    """What the bubbles of every panel say, in reading order; None where the chapter is not in Vietnamese or mute."""
     found: list[str] = []
+    with_bubbles = 0
     for panel in chapter.panels:
-        bubbles = [bubble for bubble in reader.read(image(panel.index)) if bubble.confidence >= MIN_CONFIDENCE]
-        texts = [_without_addresses(bubble.text) for bubble in in_order(bubbles, chapter.direction)]
+        bubbles = reader.read(image(panel.index))
+        clear = [bubble for bubble in bubbles if bubble.confidence >= MIN_CONFIDENCE]
+        texts = [_without_addresses(bubble.text) for bubble in in_order(clear, chapter.direction)]
         found.append(_cut(" ".join(text for text in texts if _WORD.search(text))))
-        sample = " ".join(found)
-        if len(_WORD.findall(sample)) >= SAMPLE_WORDS and not is_vietnamese(sample):
+        with_bubbles += bool(bubbles)
+        if with_bubbles == SAMPLE_PANELS and not is_vietnamese(" ".join(found)):
             return None
     return found if is_vietnamese(" ".join(found)) else None
 
 
 def is_vietnamese(text: str) -> bool:
+    """Whether these are enough words to tell, and enough of them carry the marks of Vietnamese."""
     words = _WORD.findall(text)
-    return bool(words) and sum(bool(_MARKED.search(word)) for word in words) >= MIN_MARKED * len(words)
+    return len(words) >= MIN_WORDS and sum(bool(_MARKED.search(word)) for word in words) >= MIN_MARKED * len(words)
 
 
 def in_order(bubbles: Sequence[Bubble], direction: Direction) -> list[Bubble]:
@@ -111,17 +115,20 @@ def open_reader() -> Reader | str:
         return "tesseract has no Vietnamese data (Debian: tesseract-ocr-vie)"
     try:
         from rapidocr import RapidOCR
+
+        engine = RapidOCR(
+            params={
+                "Global.use_cls": False,
+                "Global.max_side_len": 1600,
+                "Global.log_level": "error",
+                "Det.limit_type": "max",
+                "Det.limit_side_len": 960,
+            }
+        )
     except ImportError:
         return "the OCR extra is not installed (pip install 'mangavid[ocr]')"
-    engine = RapidOCR(
-        params={
-            "Global.use_cls": False,
-            "Global.max_side_len": 1600,
-            "Global.log_level": "error",
-            "Det.limit_type": "max",
-            "Det.limit_side_len": 960,
-        }
-    )
+    except Exception as problem:  # an optional reader that does not start must not cost the video
+        return f"RapidOCR does not start ({type(problem).__name__}: {problem})"
     return BubbleReader(engine, tesseract)
 
 
@@ -142,21 +149,21 @@ class BubbleReader:
             picture = opened.convert("RGB")
         found = self._engine(np.asarray(picture)[:, :, ::-1], use_det=True, use_cls=False, use_rec=False).boxes
         quads = [] if found is None else [[(float(x), float(y)) for x, y in quad] for quad in found]
+        heights = sorted(max(y for _, y in quad) - min(y for _, y in quad) for quad in quads)
+        scale = min(4.0, max(0.5, READ_HEIGHT / max(heights[len(heights) // 2], 1.0))) if heights else 1.0
         bubbles = []
         for box in grouped([_around(quad, picture.width, picture.height) for quad in quads]):
-            text, confidence = self._tesseract_reads(picture.crop((box.x, box.y, box.right, box.bottom)))
+            text, confidence = self._tesseract_reads(picture.crop((box.x, box.y, box.right, box.bottom)), scale)
             if text:
                 bubbles.append(Bubble(box, text, confidence))
         return bubbles
 
-    def _tesseract_reads(self, crop: Any) -> tuple[str, float]:
+    def _tesseract_reads(self, crop: Any, scale: float) -> tuple[str, float]:
         """The text of a crop as one block, and the mean confidence of its words, weighted by length."""
         from PIL import Image, ImageOps
 
-        scale = min(4.0, max(1.0, 1200 / max(crop.width, 1)))
-        grey = crop.convert("L").resize(
-            (round(crop.width * scale), round(crop.height * scale)), Image.Resampling.LANCZOS
-        )
+        size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
+        grey = crop.convert("L").resize(size, Image.Resampling.LANCZOS)
         file = io.BytesIO()
         ImageOps.expand(grey, border=20, fill=255).save(file, "PNG")
         try:
@@ -217,7 +224,7 @@ def _near(a: Box, b: Box) -> bool:
 def _around(quad: Sequence[tuple[float, float]], width: int, height: int) -> Box:
     """The upright box around a line, a little wider so that marks above and below letters are in it."""
     xs, ys = [x for x, _ in quad], [y for _, y in quad]
-    margin = 0.15 * (max(ys) - min(ys)) + 2
+    margin = 0.25 * (max(ys) - min(ys)) + 2
     left, top = max(0, int(min(xs) - margin)), max(0, int(min(ys) - margin))
     right, bottom = min(width, int(max(xs) + margin) + 1), min(height, int(max(ys) + margin) + 1)
     return Box(left, top, max(1, right - left), max(1, bottom - top))

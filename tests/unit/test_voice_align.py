@@ -68,4 +68,4 @@ def test_whatever_an_engine_reports_times_never_fall_nor_leave_the_audio(
     assert [word.text for word in words] == [token.display for token in tokens]
     edges = [edge for word in words for edge in (word.start, word.end)]
     assert edges == sorted(edges)
-    assert all(0.0 <= edge <= duration + 0.0001 for edge in edges)
+    assert all(0.0 <= edge <= duration for edge in edges)
