@@ -108,7 +108,10 @@ def _usage(misuse: TyperException, args: list[str]) -> UsageError:
     """A mistake on the command line, in our words."""
     words = misuse.format_message().rstrip(".")
     if words.startswith("No such command") and (name := next((arg for arg in args if Path(arg).exists()), "")):
-        return UsageError(f"{words[0].lower()}{words[1:]}", hint=f"to make a video of it: mangavid run {name}")
+        import shlex
+
+        hint = f"to make a video of it: mangavid run {shlex.quote(name)}"
+        return UsageError(f"{words[0].lower()}{words[1:]}", hint=hint)
     ctx = getattr(misuse, "ctx", None)
     where = ctx.command_path if ctx is not None else "mangavid"
     return UsageError(f"{words[0].lower()}{words[1:]}", hint=f"{where} --help says what it takes")

@@ -14,8 +14,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-import msgspec
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -88,6 +86,8 @@ def _builtin(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, set | frozenset):
         return sorted(value)
+    import msgspec
+
     return msgspec.to_builtins(value)
 
 
@@ -99,16 +99,24 @@ def write_json(value: Any) -> None:
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = ()) -> None:
     """Rows below their headings, to stdout: fitted to a terminal, and as wide as they are where piped."""
-    screen = console(sys.stdout)
-    content = table(columns, rows, folds=folds)
-    if screen.is_terminal:
-        screen.print(content)
+    if sys.stdout.isatty():
+        console(sys.stdout).print(table(columns, rows, folds=folds))
         return
-    with screen.capture() as captured:
-        screen.print(content)
-    for line in captured.get().splitlines():
-        sys.stdout.write(line.rstrip() + "\n")
+    lines = [[safe(cell[0] if isinstance(cell, tuple) else cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
     sys.stdout.flush()
+
+
+def _width(text: str) -> int:
+    """Columns that text takes: two for a wide character, none for a combining one (Unicode annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = ()) -> Table:
@@ -132,11 +140,10 @@ def styled(cell: Cell) -> Text:
 
 
 def console(stream: TextIO) -> Console:
-    """A rich console on a stream: NO_COLOR is respected, nothing is highlighted, and a pipe has no width."""
+    """A rich console on a terminal's stream: NO_COLOR is respected, and nothing is highlighted or read as markup."""
     from rich.console import Console
 
-    width = None if stream.isatty() else 100_000
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
 def duration(seconds: float) -> str:

@@ -190,8 +190,9 @@ def _found(target: Target, name: str) -> Item | Run:
 
 def _lines(found: Item | Run, target: Target) -> list[str]:
     facts = _job_lines(found) if isinstance(found, dict) else _run_lines(found, target.clock.now())
-    width = max(len(word) for word, _ in facts)
-    return [f"{word.ljust(width)}  {value}" for word, value in facts if value]
+    known = [(word, value) for word, value in facts if value]
+    width = max(len(word) for word, _ in known)
+    return [f"{word.ljust(width)}  {value}" for word, value in known]
 
 
 def _job_lines(job: Item) -> list[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -38,10 +39,15 @@ HOSTILE = [
 ]
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @contextmanager
-def streams() -> Iterator[tuple[io.StringIO, io.StringIO]]:
+def streams(*, terminal: bool = False) -> Iterator[tuple[io.StringIO, io.StringIO]]:
     before = sys.stdout, sys.stderr
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (Terminal() if terminal else io.StringIO()), io.StringIO()
     sys.stdout, sys.stderr = out, err
     try:
         yield out, err
@@ -70,19 +76,34 @@ def test_no_text_reaches_a_terminal_as_a_command(text: str) -> None:
     assert json.loads(document)["title" if text != "title" else text] in (text, 1)
 
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.text(max_size=40), st.text(max_size=10))
-def test_no_text_in_a_table_is_a_command_or_markup(text: str, heading: str) -> None:
-    with streams() as (out, _):
-        output.write_table(["title", "status"], [[text, "failed"], [(heading, "red"), text]])
-    assert harmless(out.getvalue())
+@given(st.text(max_size=40), st.text(max_size=10), st.booleans())
+def test_no_text_in_a_table_is_a_command_or_markup(text: str, heading: str, terminal: bool) -> None:
+    with streams(terminal=terminal) as (out, _):
+        output.write_table(["title", heading], [[text, "failed"], [(heading, "red"), text]], folds=["title"])
+    assert harmless(COLOURS.sub("", out.getvalue()) if terminal else out.getvalue())
 
 
+@pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_known_attacks_come_out_as_plain_text(text: str) -> None:
-    with streams() as (out, _):
+def test_known_attacks_come_out_as_plain_text(text: str, terminal: bool) -> None:
+    with streams(terminal=terminal) as (out, _):
         output.write_table(["title"], [[text]])
-    assert harmless(out.getvalue(), lines=2)
+    assert harmless(COLOURS.sub("", out.getvalue()), lines=2)
+
+
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for colours in (True, False):
+        if not colours:
+            monkeypatch.setenv("NO_COLOR", "1")
+        with streams(terminal=True) as (out, _):
+            output.write_table(["status"], [["failed"]])
+        assert ("\x1b[31m" in out.getvalue()) is colours
 
 
 def test_escape_sequences_go_whole_and_words_stay() -> None:
@@ -103,6 +124,12 @@ def test_a_piped_table_is_neither_cut_nor_wrapped_nor_padded() -> None:
     with streams() as (out, _):
         output.write_table(["a", "b"], [["x" * 300, "y"], ["z", "w" * 300]])
     assert out.getvalue().splitlines() == ["a" + " " * 301 + "b", "x" * 300 + "  y", "z" + " " * 301 + "w" * 300]
+
+
+def test_wide_and_combining_characters_keep_a_piped_table_in_line() -> None:
+    with streams() as (out, _):
+        output.write_table(["a", "b"], [["月夜", "x"], ["e\u0323\u0302m", "y"], ["abcd", "z"]])
+    assert out.getvalue() == "a     b\n月夜  x\ne\u0323\u0302m    y\nabcd  z\n"
 
 
 def test_json_is_sorted_and_the_same_however_it_was_put_together() -> None:

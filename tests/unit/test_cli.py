@@ -1,0 +1,415 @@
+"""The command line in this process: help, errors as words and codes, and every command on an empty home."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from mangavid import errors
+from mangavid.cli.app import app, guarded, main
+from mangavid.cli.menu import EXAMPLES, GROUPS
+from mangavid.config import Config
+from mangavid.configfile import load_config, settings
+from mangavid.keys import job_item
+from mangavid.local import open_target
+from mangavid.ports import Change, Target
+from mangavid.version import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory and home, and no settings of the person who runs the tests."""
+    for name in list(os.environ):
+        if name.startswith("MANGAVID_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "me" / "config"))
+    monkeypatch.setenv("MANGAVID_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def target(home: Path) -> Target:
+    return open_target(load_config(flags={"local.home": ("--home", str(home))}, env={}).config)
+
+
+def put(home: Path, job_id: str, status: str, **fields: Any) -> None:
+    base = {
+        "job_id": job_id,
+        "status": status,
+        "title": "Đêm \x1b[31mtrăng[/b]",
+        "source": "/c.cbz",
+        "created_at": "2026-11-23T07:00:00+00:00",
+        "updated_at": "2026-11-23T07:30:00+00:00",
+        "execution": "arn:x",
+    }
+    target(home).jobs.change(Change(key=job_item(job_id), set=base | fields))
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*args: str) -> tuple[int, str, str]:
+        code = main(args)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+# --- help -----------------------------------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, Any]:
+    root: Any = typer.main.get_command(app)
+    found = {}
+    for name, command in root.commands.items():
+        found[name] = command
+        found |= {f"{name} {sub}": one for sub, one in getattr(command, "commands", {}).items()}
+    return found
+
+
+def test_the_help_lists_every_command_in_a_group_and_ends_with_examples(cli: Run) -> None:
+    code, out, err = cli("--help")
+    assert (code, err) == (0, "")
+    assert {name for _, names in GROUPS for name in names} == {name for name in commands() if " " not in name}
+    for name in commands():
+        assert name.split()[0] in out
+    assert out.index("Make videos:") < out.index("Examples:")
+    assert all(example in out for example, _ in EXAMPLES)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_mangavid_alone_is_the_help(cli: Run) -> None:
+    assert cli() == cli("--help") == cli("-h")
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_explains_itself(cli: Run, name: str) -> None:
+    code, _, err = cli(*name.split(), "--help")
+    assert (code, err) == (0, "")
+    assert commands()[name].help
+    for param in commands()[name].params:
+        assert param.help, f"{name}: {param.name} has no help"
+
+
+@pytest.mark.parametrize("example", [example for example, _ in EXAMPLES])
+def test_every_example_of_the_help_is_understood(example: str) -> None:
+    root: Any = typer.main.get_command(app)
+    _, name, *args = [*example.split(), ""][:-1] if " " in example else [example, "", ""]
+    root.commands[name].make_context(name, args, resilient_parsing=False)
+
+
+def test_the_version_is_the_same_by_both_ways(cli: Run) -> None:
+    assert cli("--version") == (0, f"mangavid {__version__}\n", "")
+
+
+# --- mistakes on the command line -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "hint"),
+    [
+        (["stauts"], "no such command 'stauts'. Did you mean 'status'?", "mangavid --help"),
+        (["zzz"], "no such command 'zzz'", "mangavid --help"),
+        (["run", "--agian"], "no such option: --agian (Possible options: --again)", "mangavid run --help"),
+        (["status", "a", "b"], "got unexpected extra argument(s) (b)", "mangavid status --help"),
+        (["quota", "sett"], "no such command 'sett'. Did you mean 'set'", "mangavid quota --help"),
+        (["quota", "set"], "missing argument 'N|default'", "mangavid quota set --help"),
+        (["quota", "set", "x"], "a quota of x: it must be a whole number, or default", "mangavid quota set 3"),
+        (["quota", "set", "0"], "a quota of 0: it must be from 1 to 100", "mangavid quota set 3"),
+        (["quota", "set", "9" * 5000], "it must be a whole number", "mangavid quota set 3"),
+        (["retry"], "which jobs?", "mangavid retry --failed"),
+        (["retry", "x", "--failed"], "which jobs?", "mangavid retry --failed"),
+        (["status", "--watch"], "--watch needs a terminal", "mangavid run --json"),
+        (["--config"], "option '--config' requires an argument", "mangavid --help"),
+        (["--config", "no.yaml", "status"], "--config no.yaml: there is no such file", "mangavid config example"),
+        (["status", "--config", "no.yaml"], "--config no.yaml: there is no such file", "mangavid config example"),
+    ],
+)
+def test_a_mistake_is_one_line_and_a_hint_with_exit_2(cli: Run, args: list[str], says: str, hint: str) -> None:
+    code, out, err = cli(*args)
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert first.startswith("mangavid: ")
+    assert says in first
+    assert second.startswith("hint: ")
+    assert hint in second
+
+
+def test_a_chapter_without_its_command_is_told_the_command(cli: Run) -> None:
+    Path("my chapter.cbz").touch()
+    code, _, err = cli("my chapter.cbz")
+    assert code == 2
+    assert "hint: to make a video of it: mangavid run 'my chapter.cbz'" in err
+
+
+# --- an empty home --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["status"], "Nothing has been made here yet. To begin: mangavid run --sample"),
+        (["history"], "Nothing has run here yet. To begin: mangavid run --sample"),
+        (["history", "last"], "Nothing has run here yet"),
+        (["retry", "--failed"], "No job has failed"),
+        (["config"], "No settings file is in use. To make one: mangavid config example > mangavid.yaml"),
+    ],
+)
+def test_on_an_empty_home_every_command_says_so_and_what_to_type(cli: Run, args: list[str], says: str) -> None:
+    code, _, err = cli(*args)
+    assert code == 0
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["status"], ["history"], ["quota"], ["quota", "show"], ["quota", "reset"], ["retry", "--failed"], ["config"]],
+)
+def test_on_an_empty_home_json_is_still_a_document(cli: Run, args: list[str]) -> None:
+    code, out, _ = cli(*args, "--json")
+    assert code == 0
+    json.loads(out)
+
+
+@pytest.mark.parametrize("args", [["status", "nope"], ["history", "nope"], ["retry", "nope"], ["history", "arn:nope"]])
+def test_what_was_named_and_does_not_exist_is_exit_3(cli: Run, args: list[str]) -> None:
+    code, out, err = cli(*args)
+    assert (code, out) == (3, "")
+    assert "nope" in err
+    assert "hint: mangavid status lists" in err
+
+
+def test_with_json_an_error_is_a_line_of_json_on_stderr(cli: Run) -> None:
+    code, out, err = cli("status", "nope", "--json")
+    assert (code, out) == (3, "")
+    assert json.loads(err) == {
+        "error": "SourceNotFound",
+        "message": "no job or execution nope",
+        "hint": "mangavid status lists them",
+        "exit_code": 3,
+    }
+    code, _, err = cli("status", "--json", "--nope")
+    assert (code, json.loads(err)["error"]) == (2, "UsageError")
+
+
+# --- jobs there -----------------------------------------------------------------------------------------------------
+
+
+def test_status_shows_jobs_and_what_to_do_about_those_that_failed(cli: Run, home: Path) -> None:
+    put(home, "a-1", "failed", error="RenderError", cause="no \x1b[2Jframes", failed_in="WaitForRender")
+    put(home, "b-2", "rendering", ckpt={"done": 3, "total": 12})
+    put(home, "c-3", "awaiting_upload", not_before="2026-11-24T08:00:00+00:00")
+    put(home, "d-4", "cleaned", published="/videos/d.mp4")
+    code, out, err = cli("status")
+    assert code == 0
+    assert "WaitForRender: RenderError: no frames" in out
+    assert "25 %" in out
+    assert "after 2026-11-24" in out
+    assert "/videos/d.mp4" in out
+    assert "Đêm trăng[/b]" in out
+    assert "\x1b" not in out + err
+    assert "To see why: mangavid status a-1" in err
+
+
+def test_status_of_one_job_tells_all_that_is_known_of_it_but_its_token(cli: Run, home: Path) -> None:
+    put(
+        home,
+        "a-1",
+        "failed",
+        error="RenderError",
+        cause="why",
+        token="SECRET",
+        pages=7,
+        panels=24,
+        notes=("p5: broken",),
+    )
+    code, out, err = cli("status", "a-")
+    assert code == 0
+    assert "because   why" in out
+    assert "chapter   7 pages, 24 panels" in out
+    assert "note      p5: broken" in out
+    assert "mangavid retry a-1" in err
+    _, document, _ = cli("status", "a-1", "--json")
+    assert json.loads(document)["cause"] == "why"
+    assert "SECRET" not in out + document
+
+
+def test_retry_puts_a_job_back_and_names_the_command_that_goes_on(cli: Run, home: Path) -> None:
+    put(home, "a-1", "failed", script_key="s", pages=7)
+    assert cli("retry", "a-1") == (0, "a-1  scripted\n", "To go on with it: mangavid run\n")
+    code, _, err = cli("retry", "a-1")
+    assert (code, err.splitlines()[0]) == (3, "mangavid: a-1 has not failed: it is scripted")
+
+
+def test_the_quota_is_set_shown_and_set_back(cli: Run) -> None:
+    assert "0 of 7 (set by mangavid quota set)" in cli("quota", "set", "7")[1]
+    assert json.loads(cli("quota", "--json")[1])["limit"] == 7
+    assert "0 of 3 (from the settings)" in cli("quota", "set", "default")[1]
+
+
+def test_more_jobs_than_fit_are_told_to_be_there(cli: Run, home: Path) -> None:
+    for n in range(25):
+        put(home, f"j-{n}", "cleaned")
+    code, out, err = cli("status")
+    assert (code, out.count("j-")) == (0, 20)
+    assert "mangavid status --all" in err
+    assert cli("status", "--all")[1].count("j-") == 25
+
+
+def test_the_home_may_be_given_before_or_after_the_command(cli: Run, tmp_path: Path) -> None:
+    put(tmp_path / "other", "a-1", "cleaned")
+    assert "a-1" in cli("--home", "other", "status")[1]
+    assert "a-1" in cli("status", "--home", "other")[1]
+    assert "a-1" in cli("--home", "nowhere", "status", "--home", "other")[1]
+    assert "a-1" not in cli("status")[1]
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+def test_config_shows_every_setting_and_its_origin(cli: Run) -> None:
+    Path("mangavid.yaml").write_text("video:\n  fps: 60\n")
+    code, out, err = cli("config", "show", "--home", "x")
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[1:]}
+    assert set(rows) == {setting.key for setting in settings()}
+    assert rows["video.fps"] == ["60", "mangavid.yaml:2"]
+    assert rows["local.home"][1:] == ["flag", "--home"]
+    assert "To change one: edit mangavid.yaml" in err
+    document = json.loads(cli("config", "--json")[1])
+    assert document["settings"]["video.fps"] == {"value": 60, "from": "mangavid.yaml:2"}
+    assert document["settings"]["local.home"]["from"] == "env MANGAVID_HOME"
+
+
+def test_the_example_printed_is_a_file_of_defaults(cli: Run) -> None:
+    code, out, _ = cli("config", "example")
+    assert code == 0
+    Path("x.yaml").write_text(out)
+    assert load_config(Path("x.yaml"), env={}).config == Config()
+
+
+@pytest.mark.parametrize("args", [["status"], ["history"], ["quota"], ["config"], ["retry", "--failed"], ["run"]])
+def test_wrong_settings_stop_every_command_with_exit_2_and_every_problem(cli: Run, args: list[str]) -> None:
+    Path("mangavid.yaml").write_text("video:\n  fps: 31\nvoice:\n  pitch: \x7fhigh\n".replace("\x7f", ""))
+    code, out, err = cli(*args)
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "mangavid: 2 settings are wrong:",
+        "  mangavid.yaml:2: video.fps: 31 is not one of 24, 25, 30, 48, 50, 60 (did you mean 30?)",
+        "  mangavid.yaml:4: voice.pitch: 'high' is not a whole number from 0 to 99",
+        "hint: mangavid config show prints every setting and where it came from",
+    ]
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+def raising(problem: BaseException) -> Callable[[], int]:
+    def command() -> int:
+        raise problem
+
+    return command
+
+
+def test_every_error_leaves_with_the_code_of_its_class(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in errors.every_error():
+        assert guarded(raising(kind("it broke")), as_json=False) == kind.exit_code
+        hint = f"hint: {kind.default_hint}\n" if kind.default_hint else ""
+        assert capsys.readouterr().err == f"mangavid: it broke\n{hint}"
+
+
+def test_an_error_from_outside_can_give_no_orders(capsys: pytest.CaptureFixture[str]) -> None:
+    guarded(raising(errors.BadInput("\x1b[2Jx.cbz\u202e: bad\nsecond\r[/b]", hint="\x00h")), as_json=False)
+    assert capsys.readouterr().err == "mangavid: x.cbz: bad\n  second\n  [/b]\nhint: h\n"
+
+
+def test_ctrl_c_is_130_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(raising(KeyboardInterrupt()), as_json=False) == 130
+    assert capsys.readouterr().err.startswith("mangavid: stopped\nhint: ")
+
+
+def test_a_bug_is_one_line_and_its_traceback_is_for_its_owner_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(raising(RuntimeError("two\nlines \x1b[2J")), as_json=False) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("mangavid: a bug: RuntimeError: two; the details are in ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    file = Path(err.strip().rpartition(" ")[2])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "RuntimeError: two" in file.read_text()
+    file.unlink()
+
+
+def test_a_bug_shows_itself_to_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANGAVID_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        guarded(raising(RuntimeError("x")), as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("problem", "error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/h/x"), "StorageFull", "/h/x: no space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "/h"), "UpstreamUnavailable", "/h: permission denied"),
+        (sqlite3.OperationalError("unable to open database file"), "UpstreamUnavailable", "unable to open"),
+        (sqlite3.OperationalError("database or disk is full"), "StorageFull", "disk is full"),
+        (sqlite3.DatabaseError("file is not a database"), "UpstreamUnavailable", "not a database"),
+    ],
+)
+def test_what_the_system_refuses_is_no_bug(
+    capsys: pytest.CaptureFixture[str], problem: Exception, error: str, says: str
+) -> None:
+    assert guarded(raising(problem), as_json=True) == 6
+    told = json.loads(capsys.readouterr().err)
+    assert told["error"] == error
+    assert says in told["message"]
+
+
+def test_a_home_that_is_a_file_is_told(cli: Run) -> None:
+    Path("afile").touch()
+    code, out, err = cli("--home", "afile", "status")
+    assert (code, out) == (6, "")
+    assert "afile" in err
+    assert "a bug" not in err
+
+
+# --- the pages made from all this -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "scripts" / "generate_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["exit-codes.md", "cli.md"])
+def test_the_generated_pages_are_current(generator: ModuleType, page: str) -> None:
+    current = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert current == generator.PAGES[page](), "run: python scripts/generate_docs.py"
+
+
+def test_the_page_of_exit_codes_has_every_code_that_a_command_can_leave_with(generator: ModuleType) -> None:
+    page = generator.exit_codes()
+    for kind in errors.every_error():
+        assert f"| {kind.exit_code} |" in page
