@@ -1,9 +1,9 @@
 """Written Vietnamese to the words that are said, keeping which word of the caption each belongs to.
 
-``to_spoken("Năm 2026…")`` gives one ``Token`` a displayed word; its ``spoken`` are plain Vietnamese syllables (and
-foreign names in Latin letters, which engines pronounce by themselves). Nothing else reaches an engine: no digit, sign,
-control character, markup or foreign script. An engine then reports exactly one event a spoken word, and captions get
-their times from those rather than from matching texts.
+``to_spoken("Năm 2026…")`` gives one ``Token`` a displayed word; its ``spoken`` are plain Vietnamese syllables, and
+foreign names in Latin letters, which engines pronounce by themselves (Japanese ones become syllables, see ``romaji``).
+Nothing else reaches an engine: no digit, sign, control character, markup or foreign script. An engine then reports
+exactly one event a spoken word, and captions get their times from those rather than from matching texts.
 
 Readings where writing is ambiguous: a point groups thousands and a comma is decimal («1.000» is a thousand, «3,5» is
 ba phẩy năm), except that «1,000,000» and «5,000» can only be English grouping, and a point with other than three
@@ -19,7 +19,7 @@ from typing import Literal
 
 import msgspec
 
-from mangavid.voices import numerals, quantities, tables
+from mangavid.voices import numerals, quantities, romaji, tables
 from mangavid.voices.numerals import Words, cardinal
 
 #: Part of every voice's key: raise it when any text may be read differently than before.
@@ -137,6 +137,8 @@ def _word(word: str, shouting: bool) -> Words:
     if _is_initials(word, shouting) or (len(low) <= 4 and not _VOWELS & set(low)):
         return _say_letters(low)
     low = _RUN.sub(r"\1", low)
+    if word[:1].isupper() and not _SYLLABLE.fullmatch(low) and (name := romaji.syllables(low)):
+        return name
     return _say_letters(low) if len(low) == 1 else (low,) if low else ()
 
 

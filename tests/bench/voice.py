@@ -1,4 +1,4 @@
-"""What a line of speech costs: ``python tests/bench/voice.py [TEXT]``. Wall and processor time, alone and two at once."""
+"""What a line of speech costs: ``python tests/bench/voice.py [TEXT]``. Wall and processor time, one and two at once."""
 
 from __future__ import annotations
 

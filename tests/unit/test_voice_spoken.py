@@ -121,7 +121,7 @@ READINGS = {
         ("Q.1", "quận một"),
         ("đài VTV ở đây", "đài vê tê vê ở đây"),
         ("Cục tình báo CIA tới", "cục tình báo xê i a tới"),
-        ("ở NASA có", "ở nasa có"),
+        ("ở NASA có", "ở na sa có"),
     ],
     "letters and signs": [
         ("A & B", "a và bê"),
@@ -165,7 +165,12 @@ READINGS = {
         ("---", ""),
     ],
     "names": [
-        ("Pokémon ở Tōkyō", "pokémon ở tokyo"),
+        ("Pokémon ở Tōkyō", "pokémon ở tô ki ô"),
+        ("Hokage gặp Goku và Naruto", "hô ca ghê gặp gô cu và na ru tô"),
+        ("Saitama-san, Kenji, Hattori", "sai ta ma san kên di ha tô ri"),
+        ("Harry và Monkey", "harry và monkey"),
+        ("Hai người ở Hoa Lư", "hai người ở hoa lư"),
+        ("một game hay", "một game hay"),
         ("O'Brien", "obrien"),
         ("鬼滅 Luffy(ルフィ)", "luffy"),
     ],
