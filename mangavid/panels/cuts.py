@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2  # noqa: TID253  (imported inside functions by the rest of ``panels``)
 import numpy as np  # noqa: TID253
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.uint8]
     Profile = NDArray[np.float64]
-    FindBands = Callable[[Mask, int], list[tuple[float, float, float]]]
-    """Bands in a mask whose rows run along them: (score, height at the left end, slope)."""
 
 CLEAR = 0.006
 """The share of a line across a region that may be specks and still count as gutter."""
@@ -47,6 +44,16 @@ SOLID = 0.9
 SLOPES = (0.04, -0.04, 0.08, -0.08, 0.12, -0.12, 0.17, -0.17, 0.23, -0.23, 0.3, -0.3)
 
 
+@dataclass(frozen=True, order=True)
+class Band:
+    """A gutter across a mask: rows ``top`` to ``bottom`` (exclusive) at its left end, sloping down to the right."""
+
+    score: float
+    top: int
+    bottom: int
+    slope: float = 0.0
+
+
 @dataclass(frozen=True)
 class Region:
     """A part of the page: where its top-left corner lies, and its content (others' content blanked)."""
@@ -57,8 +64,8 @@ class Region:
 
     def trimmed(self) -> Region | None:
         """Without empty margins; None where nothing is left."""
-        rows = np.flatnonzero(self.content.mean(axis=1) > CLEAR)
-        columns = np.flatnonzero(self.content.mean(axis=0) > CLEAR)
+        rows = np.flatnonzero(_share(self.content) > CLEAR)
+        columns = np.flatnonzero(_share(self.content.T) > CLEAR)
         if not len(rows) or not len(columns):
             return None
         top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
@@ -90,25 +97,24 @@ def _cut(region: Region, smallest: int, *, crossed: bool) -> list[Region]:
     """The parts along the plainest kind of gutter there is, or none."""
     content = region.content
     for across in (False, True):
-        bands = _clear_bands((content.T if across else content).mean(axis=1), smallest)
-        if bands:
-            return _split(region, [((a + b) / 2, 0.0) for a, b in bands], across=across)
-    if crossed and (cut := _best_band(region, smallest, _framed_bands)):
-        return cut
-    return _islands(region, smallest) or _best_band(region, smallest, _slanted_bands)
+        if bands := _clear_bands(content.T if across else content, smallest):
+            return _split(region, bands, across=across)
+    if crossed and (parts := _along_best(region, smallest, _framed_bands)):
+        return parts
+    return _islands(region, smallest) or _along_best(region, smallest, _slanted_bands)
 
 
-def _best_band(region: Region, smallest: int, find: FindBands) -> list[Region]:
-    """The parts on the two sides of the best band of a kind, or none."""
+def _along_best(region: Region, smallest: int, find: Callable[[Mask, int], list[Band]]) -> list[Region]:
+    """The parts on the two sides of the best band of a kind, or none. ``find`` gets masks with bands along rows."""
     found = []
     for across in (False, True):
         turned = np.ascontiguousarray(region.content.T if across else region.content)
         if len(turned) >= 2 * smallest:
-            found += [(score, at, slope, across) for score, at, slope in find(turned, smallest)]
+            found += [(band, across) for band in find(turned, smallest)]
     if not found:
         return []
-    _, at, slope, across = max(found)
-    return _split(region, [(at, slope)], across=across)
+    band, across = max(found)
+    return _split(region, [band], across=across)
 
 
 def _islands(region: Region, smallest: int) -> list[Region]:
@@ -145,28 +151,27 @@ def _like_a_panel(island: Mask) -> bool:
     return bool(cv2.contourArea(outline) >= SOLID * cv2.contourArea(hull) > 0 and len(corners) <= 5)
 
 
-def _clear_bands(profile: Profile, smallest: int) -> list[tuple[int, int]]:
-    """Runs of gutter lines with enough on both sides of each."""
-    bands = [(a, b) for a, b in _runs(profile <= CLEAR) if b - a >= MIN_GUTTER]
-    kept: list[tuple[int, int]] = []
+def _clear_bands(content: Mask, smallest: int) -> list[Band]:
+    """Runs of rows with nothing in them, with enough on both sides of each."""
+    kept: list[Band] = []
     last = 0
-    for a, b in bands:
-        if a - last >= smallest and len(profile) - b >= smallest:
-            kept.append((a, b))
+    for a, b in _runs(_share(content) <= CLEAR):
+        if b - a >= MIN_GUTTER and a - last >= smallest and len(content) - b >= smallest:
+            kept.append(Band(1.0, a, b))
             last = b
     return kept
 
 
-def _framed_bands(content: Mask, smallest: int) -> list[tuple[float, float, float]]:
-    """Gutters that something crosses: (score, middle, slope 0). Rows of ``content`` run along the gutter."""
+def _framed_bands(content: Mask, smallest: int) -> list[Band]:
+    """Gutters that something crosses, beside frames."""
     height = len(content)
     steps = np.diff(content.astype(np.int8), axis=0)
     # Row r of either: how much of the line between rows r - 1 and r is a lower, or an upper, edge of something.
-    lower = _gathered(np.concatenate(([0.0], (steps < 0).mean(axis=1))))
-    upper = _gathered(np.concatenate(([0.0], (steps > 0).mean(axis=1))))
-    crossing = content.mean(axis=1)
+    lower = _gathered(np.concatenate(([0.0], _share(steps < 0))))
+    upper = _gathered(np.concatenate(([0.0], _share(steps > 0))))
+    crossing = _share(content)
     widest = max(MIN_GUTTER, round(MAX_GUTTER * smallest / MIN_SIDE))
-    found: list[tuple[float, float, float]] = []
+    found: list[Band] = []
 
     def consider(a: int, b: int, edges: int) -> None:
         """The band of rows a to b, with a frame expected at one of its sides or both."""
@@ -179,7 +184,7 @@ def _framed_bands(content: Mask, smallest: int) -> list[tuple[float, float, floa
             return
         above, below = min(1.0, lower[a] / over), min(1.0, upper[b] / under)
         if (edges == 2 and min(above, below) >= FRAME) or (edges == 1 and max(lower[a], upper[b]) >= ONE_FRAME):
-            found.append((float(above + below - 2 * crossing[a:b].mean()), (a + b) / 2, 0.0))
+            found.append(Band(float(above + below - 2 * crossing[a:b].mean()), a, b))
 
     closing = _peaks(lower, LEAST_FRAMED * FRAME)
     opening = _peaks(upper, LEAST_FRAMED * FRAME)
@@ -200,8 +205,8 @@ def _framed_bands(content: Mask, smallest: int) -> list[tuple[float, float, floa
 
 def _peaks(edges: Profile, least: float) -> list[int]:
     """Where edges gather most within three rows either way."""
-    around = [edges[max(0, i - 3) : i + 4].max() for i in range(len(edges))]
-    return [i for i in range(len(edges)) if edges[i] >= least and edges[i] == around[i]]
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(edges, 3), 7).max(axis=1)
+    return [int(i) for i in np.flatnonzero((edges >= least) & (edges == around))]
 
 
 def _open_ends(band: Mask) -> int:
@@ -215,8 +220,8 @@ def _gathered(edges: Profile) -> Profile:
     return np.convolve(edges, np.ones(3), "same")
 
 
-def _slanted_bands(content: Mask, smallest: int) -> list[tuple[float, float, float]]:
-    """Clear gutters at a slope: (score, height at the left end, slope). The flattest wins."""
+def _slanted_bands(content: Mask, smallest: int) -> list[Band]:
+    """Clear gutters at a slope, the flattest that there are; wider ones score higher."""
     height, width = content.shape
     for slope in SLOPES:
         rise = abs(slope) * width
@@ -227,28 +232,32 @@ def _slanted_bands(content: Mask, smallest: int) -> list[tuple[float, float, flo
         sheared = cv2.warpAffine(
             content, shear, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderValue=1
         )
-        bands = [(a, b) for a, b in _runs(sheared.mean(axis=1) <= CLEAR) if b - a >= MIN_GUTTER]
         kept = []
-        for a, b in bands:
-            middle = (a + b) / 2
-            ends = (middle, middle + slope * width)
-            if min(ends) >= smallest and height - max(ends) >= smallest:
-                kept.append((float(b - a), middle, slope))
+        for a, b in _runs(_share(sheared) <= CLEAR):
+            ends = ((a + b) / 2, (a + b) / 2 + slope * width)
+            if b - a >= MIN_GUTTER and min(ends) >= smallest and height - max(ends) >= smallest:
+                kept.append(Band(float(b - a), a, b, slope))
         if kept:
             return kept
     return []
 
 
-def _split(region: Region, lines: list[tuple[float, float]], *, across: bool) -> list[Region]:
-    """Along lines (height at the left end, slope), top to bottom; ``across``: rows and columns changed over."""
+def _split(region: Region, bands: list[Band], *, across: bool) -> list[Region]:
+    """What lies above, between and below bands (given from the top); ``across``: rows and columns changed over.
+
+    What crosses a band is dropped there, so that the parts end at their frames.
+    """
     content = region.content.T if across else region.content
     height, width = content.shape
     columns = np.arange(width)
-    edges = [np.zeros(width, int)]
-    edges += [np.clip(np.round(at + slope * columns), 0, height).astype(int) for at, slope in lines]
-    edges.append(np.full(width, height))
+
+    def edge(at: int, slope: float) -> NDArray[np.int64]:
+        return np.clip(np.round(at + slope * columns), 0, height).astype(np.int64)
+
+    starts = [edge(0, 0.0), *(edge(band.bottom, band.slope) for band in bands)]
+    ends = [*(edge(band.top, band.slope) for band in bands), edge(height, 0.0)]
     parts = []
-    for upper, lower in pairwise(edges):
+    for upper, lower in zip(starts, ends, strict=True):
         top, bottom = int(upper.min()), int(lower.max())
         if bottom <= top:
             continue
@@ -261,6 +270,11 @@ def _split(region: Region, lines: list[tuple[float, float]], *, across: bool) ->
             else Region(region.x, region.y + top, part)
         )
     return parts
+
+
+def _share(mask: NDArray[Any]) -> Profile:
+    """The share of ones in each row."""
+    return np.asarray(np.count_nonzero(mask, axis=1) / mask.shape[1], np.float64)
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -21,11 +21,18 @@ TOLERANCE = 24
 """How far from the gutter's grey a pixel may be and still count as gutter."""
 SURE = 0.5
 """Below this score the whole page is shown."""
+SPECK = 4
+"""Working pixels; what is no larger either way is not content."""
+STROKE = 9
+MOSTLY = 0.6
+"""Where this share of the page's edge is white, so are the gutters (a black edge may also be the panels' frames)."""
 MIN_AREA = 0.008
 """A box smaller than this share of the page is a page number or a stray mark."""
 MAX_PANELS = 16
 REACH = 4
 """How many pixels inside and outside of a box's edge are looked at."""
+OVERLAID = 0.3
+"""The share of an edge that may lie under a balloon or a figure without counting against the box."""
 FRAMED = 0.35
 """A box that stands out along less of its edges has no frame."""
 NEAR = 0.1
@@ -58,18 +65,25 @@ def find(picture: Grey) -> Proposal:
 def _gutter_levels(picture: Grey) -> list[int]:
     """Greys that gutters may have: paper, black, and what most of the page's edge is."""
     rim = np.concatenate([picture[:3].ravel(), picture[-3:].ravel(), picture[:, :3].ravel(), picture[:, -3:].ravel()])
-    counts = np.bincount(rim, minlength=256)
-    around = np.convolve(counts, np.ones(9), "same")
+    around = np.convolve(np.bincount(rim, minlength=256), np.ones(9), "same") / rim.size
     common = int(around.argmax())
-    levels = [255, 0]
-    if TOLERANCE < common < 255 - TOLERANCE and around[common] > 0.3 * rim.size:
-        levels.append(common)
-    return [level for level in levels if (np.abs(picture.astype(np.int16) - level) <= TOLERANCE).mean() > 0.01]
+    if common >= 255 - TOLERANCE and around[common] > MOSTLY:
+        return [255]
+    grey = [common] if TOLERANCE < common < 255 - TOLERANCE and around[common] > 0.3 else []
+    return [255, 0, *grey]
 
 
 def _content(picture: Grey, level: int) -> Mask:
     apart = cv2.absdiff(picture, np.full_like(picture, level))
-    return np.asarray(apart > TOLERANCE, np.uint8)
+    content = np.asarray(apart > TOLERANCE, np.uint8)
+    if level <= TOLERANCE:
+        # Black that is no wider than this is a frame or a stroke, not a gutter.
+        content = np.asarray(cv2.morphologyEx(content, cv2.MORPH_CLOSE, np.ones((STROKE, STROKE), np.uint8)), np.uint8)
+    # Specks (dust of a scan, noise of compression) would keep gutters from being clear.
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(content, connectivity=8)
+    large = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) > SPECK
+    large[0] = False
+    return np.asarray(large[labels], np.uint8)
 
 
 def _gathered(boxes: list[Box], content: Mask) -> list[Box]:
@@ -135,13 +149,16 @@ def score(boxes: list[Box], content: Mask) -> float:
     slivers = sum(min(b.w / width, b.h / height) < 0.08 for b in boxes) / len(boxes)
     number = min(1.0, MAX_PANELS / len(boxes)) * len(boxes) / (len(boxes) + 0.5)
     area = min(1.0, sum(b.area for b in boxes) / (0.45 * width * height))
-    edges = 0.5 + 0.5 * standing_out(boxes, content)
+    edges = 0.5 + 0.5 * standing_out(boxes, content, overlaid=OVERLAID)
     return float(coverage * (1 - min(1, overlap)) * (1 - slivers) * number * area * edges)
 
 
-def standing_out(boxes: list[Box], content: Mask) -> float:
-    """The share of the boxes' edges with content just inside and gutter just outside; the page's rim does not count."""
-    good = length = 0
+def standing_out(boxes: list[Box], content: Mask, overlaid: float = 0.0) -> float:
+    """The share of the boxes' edges with content just inside and gutter just outside; the page's rim does not count.
+
+    ``overlaid`` is the share of each side that may have neither and the side still count as a whole.
+    """
+    good = length = 0.0
     for box in boxes:
         for turns in range(4):
             # Each turn brings the next side of the box to the top.
@@ -149,7 +166,8 @@ def standing_out(boxes: list[Box], content: Mask) -> float:
             x, y, w = _turned(box, turns, content.shape)
             if y > REACH:
                 outside, inside = page[y - REACH : y, x : x + w], page[y : y + REACH, x : x + w]
-                good += int(((outside.min(axis=0) == 0) & (inside.max(axis=0) == 1)).sum())
+                share = float(((outside.min(axis=0) == 0) & (inside.max(axis=0) == 1)).mean())
+                good += w * min(1.0, share / (1 - overlaid))
                 length += w
     return good / length if length else 0.0
 

@@ -26,7 +26,7 @@ def grey(data: bytes, width: int, height: int, scale: float, name: str) -> Grey:
         (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
         (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
     ):
-        if scale * share <= 1:
+        if scale * share <= 1 and min(width, height) >= share:
             flag = reduced
             break
     try:

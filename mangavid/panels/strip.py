@@ -28,6 +28,8 @@ MIN_GAP = 0.02
 """Height of the smallest gap, in widths of the strip."""
 MIN_PANEL = 0.12
 """Less height than this, in widths, is no panel: a balloon or a sound between panels joins the nearer one."""
+GOES_ON = 0.6
+"""Correlation of the last row of a slice with the first of the next where a picture goes on across the cut."""
 MAX_HEIGHT = 3.0
 """A panel taller than this, in widths, is cut at its quietest rows."""
 
@@ -62,9 +64,7 @@ def _as_wide(slice_: pixels.Grey, width: int) -> pixels.Grey:
 def _segments(strip: pixels.Grey) -> list[tuple[int, int, float]]:
     """(top, bottom, how sure) of each panel, in working rows."""
     height, width = strip.shape
-    even = _spread(strip, 1) <= EVEN
-    least = max(3, round(MIN_GAP * width))
-    gaps = [(a, b) for a, b in _runs(even) if b - a >= least]
+    gaps = _gaps(strip, max(3, round(MIN_GAP * width)))
     spans: list[tuple[int, int]] = []
     at = 0
     for a, b in [*gaps, (height, height)]:
@@ -79,6 +79,26 @@ def _segments(strip: pixels.Grey) -> list[tuple[int, int, float]]:
         cuts = [a, *_quiet_rows(strip[a:b], a), b]
         sure = 0.9 if len(cuts) == 2 else 0.5
         found += [(c, d, sure) for c, d in pairwise(cuts)]
+    return found
+
+
+def _gaps(strip: pixels.Grey, least: int) -> list[tuple[int, int]]:
+    """Runs of even rows of one colour: the strip's usual gap colour, else the longest run of those that touch.
+
+    Even rows of another colour beside a gap (a flat sky, a frame) belong to the panel.
+    """
+    levels = np.median(strip, axis=1)
+    even = _spread(strip, 1) <= EVEN
+    if not even.any():
+        return []
+    usual = np.bincount(levels[even].astype(int), minlength=256).argmax()
+    found: list[tuple[int, int]] = []
+    for start, end in _runs(even):
+        jumps = start + 1 + np.flatnonzero(np.abs(np.diff(levels[start:end])) > EVEN)
+        edges = [start, *(int(jump) for jump in jumps), end]
+        runs = [(a, b) for a, b in pairwise(edges) if b - a >= least]
+        of_usual = [(a, b) for a, b in runs if abs(np.median(levels[a:b]) - usual) <= EVEN]
+        found += of_usual or sorted(runs, key=lambda run: run[0] - run[1])[:1]
     return found
 
 
@@ -152,6 +172,11 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
+def _smooth(row: pixels.Grey) -> NDArray[np.float64]:
+    """A slanted line moves sideways from one row to the next; smoothed rows still correlate."""
+    return np.asarray(np.convolve(np.pad(row, 3, mode="edge"), np.ones(7) / 7, "valid"))
+
+
 def is_strip(pages: Sequence[PageImage]) -> bool:
     """Tall pages; or pages of one width whose pictures go on from the bottom of one to the top of the next."""
     tall = sum(p.height > 2.2 * p.width for p in pages)
@@ -162,11 +187,11 @@ def is_strip(pages: Sequence[PageImage]) -> bool:
     rims = []
     for p in pages:
         small = pixels.grey(p.data, p.width, p.height, min(1.0, WIDTH / p.width), f"page {p.index + 1}")
-        rims.append((small[0].astype(np.float64), small[-1].astype(np.float64)))
+        rims.append((_smooth(small[0]), _smooth(small[-1])))
     drawn, going_on = 0, 0
     for (_, bottom), (top, _) in pairwise(rims):
         if min(np.ptp(bottom), np.ptp(top)) < 4 * EVEN:
             continue
         drawn += 1
-        going_on += bool(np.corrcoef(bottom, top)[0, 1] > 0.8)
+        going_on += bool(np.corrcoef(bottom, top)[0, 1] > GOES_ON)
     return going_on >= 2 and going_on >= 0.7 * drawn and drawn * 4 >= len(pages)

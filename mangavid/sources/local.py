@@ -67,7 +67,7 @@ class ChapterSource:
 
 
 class LibrarySource:
-    """All chapters below a folder, in natural order of their paths. ``ref`` is the path from there, with ``/``."""
+    """All chapters below a folder, in natural order of their paths. ``ref`` is the absolute path."""
 
     def __init__(self, root: Path, read_sidecar: sidecar.ReadYaml) -> None:
         self._root = _absolute(root)
@@ -83,10 +83,10 @@ class LibrarySource:
         if not self._root.is_dir():
             raise BadInput(f"the library {_show(self._root)} is not a folder", hint="set source.library to a folder")
         for path in sorted(_walk(self._root), key=lambda p: page_order(p.relative_to(self._root).as_posix())):
-            yield _found(path, path.relative_to(self._root).as_posix())
+            yield _found(path, str(path))
 
     def fetch(self, found: Found) -> Fetched:
-        path = _absolute(self._root / found.ref)
+        path = _absolute(Path(found.ref))
         if not path.is_relative_to(self._root):
             raise BadInput(f"{clean(found.ref)} lies outside the library {_show(self._root)}")
         _check_is_chapter(path)

@@ -95,8 +95,8 @@ class Named(msgspec.Struct, frozen=True):
 
 
 def plain_number(text: str) -> str:
-    """``007`` → ``7``, ``012,50`` → ``12.5``; other text is returned as it is, without surrounding spaces."""
-    text = text.strip().replace(",", ".")
+    """``007`` → ``7``, ``012,50`` → ``12.5``, ``３`` → ``3``; other text stays, without surrounding spaces."""
+    text = unicodedata.normalize("NFKC", text).strip().replace(",", ".")
     if not re.fullmatch(r"\d+(?:\.\d+)?", text):
         return text
     whole, _, rest = text.partition(".")
