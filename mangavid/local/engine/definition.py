@@ -37,7 +37,7 @@ _NOT_HERE_FIELDS = {
 }
 _RETRIER = {"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxAttempts", "MaxDelaySeconds", "JitterStrategy"}
 _LAMBDA = re.compile(r"arn:[^:]+:lambda:[^:]+:[^:]+:function:(?P<name>[^:]+)(?::[^:]+)?")
-_SERVICE = re.compile(r"arn:[^:]+:states:[^:]*:[^:]*:(?P<service>(?!activity:).+):(?P<action>[^:]+(?::2)?)")
+_SERVICE = re.compile(r"arn:[^:]+:states:[^:]*:[^:]*:(?P<service>(?!activity:).+?):(?P<action>[^:]+(?:(?<=\.sync):2)?)")
 _NAME_LIMIT = 80
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from mangavid.ports import Clock, Execution, Item
 #: history as it does on AWS. A call that hangs longer is left.
 GRACE = 10.0
 _LONGEST_NAP = 0.05
+#: No transition makes more events than this.
+_MOST_AT_ONCE = 3
 
 OnEvent = Callable[[Item], None]
 #: Waits until something may have happened, at most the seconds given (None: no timer is set).
@@ -106,7 +109,7 @@ class Engine:
         ``on_event`` gets each event when it is durable. Where ``should_stop`` says so, or on KeyboardInterrupt, the
         execution is left RUNNING, to be run again. Raises Locked where another process takes over.
         """
-        driver = f"{self._random.getrandbits(64):016x}"
+        driver = secrets.token_hex(8)
         cursor, facts, definition = self._journal.take(arn, driver)
         drive = _Drive(self, self._load(definition), cursor, facts, driver, on_event)
         try:
@@ -139,6 +142,8 @@ class _Drive:
         #: Events up to here were told by an earlier drive; a new execution's first was told by nobody.
         self.told = cursor.last if cursor.last > 1 else 0
         self.pending: Pending | None = None
+        #: A call has just begun, and may have answered already: look again before waiting.
+        self.begun = False
         self.answered_since: float | None = None
         self.nap = 0.001
 
@@ -152,7 +157,9 @@ class _Drive:
                 return
             step = self._next(seen)
             if step is None:
-                self._wait()
+                if not self.begun:
+                    self._wait()
+                self.begun = False
                 continue
             self.nap = 0.001
             if not self._commit(step):
@@ -168,7 +175,7 @@ class _Drive:
         now = self.clock.now()
         at = now.timestamp()
         cursor = self.cursor
-        if cursor.last >= MAX_EVENTS - 1:
+        if cursor.last >= MAX_EVENTS - _MOST_AT_ONCE:
             return self.rules.overflowing(cursor)
         if cursor.phase in ("task", "submitted"):
             step = self._of_task(seen)
@@ -196,6 +203,7 @@ class _Drive:
         calling = cursor.phase == "task" or resource.waits_for_job
         if calling and self.pending is None:
             self.pending = self._begin(cursor)
+            self.begun = True
         outcome = self.pending.poll() if calling and self.pending is not None else None
         match outcome:
             case Submitted(output) if cursor.phase == "task":
