@@ -11,6 +11,7 @@ import typer
 
 from mangavid.cli import output
 from mangavid.cli.session import ConfigFile, Home, Json, session
+from mangavid.errors import BadInput, JobFailed, by_name
 
 if TYPE_CHECKING:
     from mangavid.local.run import Failed, Made, Outcome
@@ -88,10 +89,9 @@ def _onwards(outcome: Outcome) -> list[str]:
     new = [made for made in outcome.made if not made.existed]
     if outcome.failed:
         about = outcome.failed[0].job_id
-        return [
-            f"To see more of it: mangavid {f'status {about}' if about else 'history last'}",
-            "To try again: mangavid retry --failed && mangavid run",
-        ]
+        look = f"To see more of it: mangavid {f'status {about}' if about else 'history last'}"
+        bad_input = all(issubclass(by_name(failed.error) or JobFailed, BadInput) for failed in outcome.failed)
+        return [look] if bad_input else [look, "To try again: mangavid retry --failed && mangavid run"]
     if new:
         opener = "open" if sys.platform == "darwin" else "xdg-open"
         return [f"To watch it: {opener} {shlex.quote(new[-1].video)}", "How it went: mangavid history last"]

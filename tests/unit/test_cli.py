@@ -242,9 +242,9 @@ def test_status_of_one_job_tells_all_that_is_known_of_it_but_its_token(cli: Run,
     )
     code, out, err = cli("status", "a-")
     assert code == 0
-    assert "because   why" in out
-    assert "chapter   7 pages, 24 panels" in out
-    assert "note      p5: broken" in out
+    assert "because    why" in out
+    assert "chapter    7 pages, 24 panels" in out
+    assert "note       p5: broken" in out
     assert "mangavid retry a-1" in err
     _, document, _ = cli("status", "a-1", "--json")
     assert json.loads(document)["cause"] == "why"
