@@ -93,6 +93,9 @@ class ProcessInstances:
 
     def terminate(self, instance: str) -> None:
         self._signal(instance, signal.SIGKILL)
+        child = self._children.pop(instance, None)
+        if child is not None:
+            child.wait()
 
     def drain(self, instance: str) -> None:
         """Ask it to finish what is in hand and stop: what a Spot notice is on AWS."""

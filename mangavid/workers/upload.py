@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from mangavid import faults, protocol
 from mangavid.errors import LeaseLost, MangavidError, YouTubeQuotaError
 from mangavid.ports import Target
@@ -41,8 +43,9 @@ def _publish(target: Target, lease: Lease) -> None:
 def _wait_for_quota(target: Target, lease: Lease, over: YouTubeQuotaError) -> None:
     clock = target.clock
     stamp = clock.now()
-    day, again = quota_day(stamp), next_reset(stamp).isoformat()
-    changes = protocol.await_upload(lease.job_id, lease.epoch, day, again, stamp.isoformat(timespec="microseconds"))
+    again = next_reset(stamp).astimezone(UTC).isoformat(timespec="microseconds")
+    now = stamp.isoformat(timespec="microseconds")
+    changes = protocol.await_upload(lease.job_id, lease.epoch, quota_day(stamp), again, now)
     try:
         lease.commit(*changes)
     except LeaseLost:
