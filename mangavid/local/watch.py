@@ -61,7 +61,7 @@ class Watch:
 
     def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
         """``Target.progress``: from a state at work in this process."""
-        self._job_id = self._job_id or job_id
+        self._learn(self._job_id or job_id)
         self._emit("progress", done=done, total=total, unit=unit)
 
     def tick(self) -> bool:
@@ -100,6 +100,10 @@ class Watch:
     def _know(self, data: Any) -> None:
         job = data.get("job") if isinstance(data, dict) else None
         job_id = str(job.get("job_id", "")) if isinstance(job, dict) else ""
+        self._learn(job_id)
+
+    def _learn(self, job_id: str) -> None:
+        """From now on steps are this job's: its title is there from the moment it is claimed."""
         if job_id != self._job_id:
             self._job_id = job_id
             self._title = str(self._job().get("title", ""))
