@@ -12,9 +12,13 @@ def main() -> int:
 
         sys.stdout.write(f"mangavid {__version__}\n")
         return 0
-    from mangavid.cli.app import main as run
+    try:
+        from mangavid.cli.app import main as run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the command line itself was being loaded
+        sys.stderr.write("mangavid: stopped\n")
+        return 130
 
 
 if __name__ == "__main__":

@@ -158,11 +158,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def moment(when: datetime | str) -> str:
+def moment(when: datetime | str, *, seconds: bool = True) -> str:
     """A time in the zone of whoever reads it: ``2026-11-23 15:04:05``. Text that is no time stays as it is."""
     if isinstance(when, str):
         try:
-            return moment(datetime.fromisoformat(when))
+            return moment(datetime.fromisoformat(when), seconds=seconds)
         except ValueError:
             return when
-    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"[: None if seconds else -3]

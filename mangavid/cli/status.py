@@ -114,9 +114,11 @@ def about(job: Item) -> str:
             total = ckpt.get("total", 0)
             return f"{ckpt['done'] * 100 // total} %" if total else ""
         case "uploaded" | "cleaned":
-            return str(job.get("published", ""))
+            published = str(job.get("published", ""))
+            length = (job.get("rendered") or {}).get("seconds", 0.0)
+            return published if published.startswith("https://") else output.duration(length) if length else ""
         case "awaiting_upload":
-            return f"after {output.moment(str(job['not_before']))}" if job.get("not_before") else ""
+            return f"after {output.moment(_text(job, 'not_before'), seconds=False)}" if job.get("not_before") else ""
         case _:
             return ""
 
@@ -126,7 +128,7 @@ def _text(item: Item, field: str) -> str:
 
 
 def _when(job: Item) -> str:
-    return output.moment(_text(job, "updated_at"))
+    return output.moment(_text(job, "updated_at"), seconds=False)
 
 
 def _at_work(target: Target) -> bool:
@@ -143,7 +145,7 @@ def _run_row(run: Run, now: datetime, working: bool) -> list[str]:
     told += [f"{len(run.failed)} failed"] if run.failed else []
     told += [run.skipped] if run.skipped else []
     told += [run.error] if run.error and run.status not in ("RUNNING", "SUCCEEDED") else []
-    return [run.name, run.status, output.moment(run.started), _took(run, now), ", ".join(told)]
+    return [run.name, run.status, output.moment(run.started, seconds=False), _took(run, now), ", ".join(told)]
 
 
 def _took(run: Run, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
+
+from mangavid.local.lock import LOCK_FILE, at_work
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -181,6 +184,28 @@ def test_a_chapter_that_cannot_be_read_fails_with_why_and_exit_3(tmp_path: Path,
     assert "Traceback" not in done.stderr
 
 
+def test_a_second_run_in_the_same_home_is_turned_away_with_exit_8(
+    tmp_path: Path, env: dict[str, str], chapter: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    with (tmp_path / "home" / LOCK_FILE).open("w") as held:
+        held.write(str(os.getpid()))
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert at_work(tmp_path / "home")
+        done = mangavid("run", chapter, env=env, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (8, "")
+    assert f"mangavid: a run is at work in {tmp_path / 'home'} (process {os.getpid()})" in done.stderr
+    assert "mangavid status --watch" in done.stderr
+
+
+@pytest.mark.parametrize("written", ["", "x", "-", "999999999", "9" * 40])
+def test_without_a_living_process_nothing_is_at_work(tmp_path: Path, written: str) -> None:
+    assert not at_work(tmp_path)
+    (tmp_path / LOCK_FILE).write_text(written)
+    assert not at_work(tmp_path)
+
+
 def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path, env: dict[str, str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -323,12 +348,15 @@ def test_a_terminal_without_colours_gets_none(tmp_path: Path, env: dict[str, str
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", screen.text)
 
 
-def test_ctrl_c_before_anything_began_is_130_too(tmp_path: Path, env: dict[str, str]) -> None:
+def test_ctrl_c_while_a_command_waits_is_130_in_a_sentence(tmp_path: Path, env: dict[str, str]) -> None:
+    waits = (
+        "import signal, sys\n"
+        "from mangavid.cli.app import guarded\n"
+        "sys.exit(guarded(lambda: print('ready', flush=True) or signal.pause() or 0, as_json=False))"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", "import signal, sys; from mangavid.cli.app import guarded; "
-         "print('ready', flush=True); sys.exit(guarded(lambda: signal.pause() or 0, as_json=False))"],
-        env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", waits], env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)

@@ -216,13 +216,16 @@ def test_status_shows_jobs_and_what_to_do_about_those_that_failed(cli: Run, home
     put(home, "a-1", "failed", error="RenderError", cause="no \x1b[2Jframes", failed_in="WaitForRender")
     put(home, "b-2", "rendering", ckpt={"done": 3, "total": 12})
     put(home, "c-3", "awaiting_upload", not_before="2026-11-24T08:00:00+00:00")
-    put(home, "d-4", "cleaned", published="/videos/d.mp4")
+    put(home, "d-4", "cleaned", published="/videos/d.mp4", rendered={"seconds": 94.0, "lufs": -14.1})
+    put(home, "e-5", "uploaded", published="https://youtu.be/x")
     code, out, err = cli("status")
     assert code == 0
     assert "WaitForRender: RenderError: no frames" in out
     assert "25 %" in out
     assert "after 2026-11-24" in out
-    assert "/videos/d.mp4" in out
+    assert "1 min 34 s" in out
+    assert "https://youtu.be/x" in out
+    assert "published  /videos/d.mp4" in cli("status", "d-4")[1]
     assert "Đêm trăng[/b]" in out
     assert "\x1b" not in out + err
     assert "To see why: mangavid status a-1" in err
