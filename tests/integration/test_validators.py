@@ -44,7 +44,17 @@ def validators() -> Path:
     if not installed or not (NODE / "node_modules").exists():
         NODE.mkdir(exist_ok=True)
         wanted = [f"{package}@{version}" for package, version in PACKAGES.items()]
-        command = [*node_tool("npm"), "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(NODE), *wanted]
+        command = [
+            *node_tool("npm"),
+            "install",
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            str(NODE),
+            *wanted,
+        ]
         subprocess.run(command, check=True, capture_output=True, timeout=300)
     return NODE / "node_modules"
 
