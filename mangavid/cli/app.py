@@ -143,7 +143,8 @@ def _outside(problem: Exception) -> MangavidError | None:
     if isinstance(problem, OSError) and problem.strerror:
         kind = StorageFull if problem.errno in (errno.ENOSPC, errno.EDQUOT) else UpstreamUnavailable
         where = f"{problem.filename}: " if problem.filename else ""
-        return kind(f"{where}{problem.strerror[0].lower()}{problem.strerror[1:]}")
+        hint = "look at this path: is it there, and yours to read and write?" if kind is UpstreamUnavailable else None
+        return kind(f"{where}{problem.strerror[0].lower()}{problem.strerror[1:]}", hint=hint)
     if type(problem).__module__ == "sqlite3" and type(problem).__name__ in ("OperationalError", "DatabaseError"):
         full = "full" in str(problem)
         hint = None if full else "look at the folder that `mangavid config show` names as local.home"

@@ -11,7 +11,7 @@ from mangavid.cli.session import ConfigFile, Home, Json, session
 
 if TYPE_CHECKING:
     from mangavid.ports import Execution
-    from mangavid.states.timeline import Visit
+    from mangavid.states.timeline import Failure, Visit
 
 _SILENT = ("Choice", "Pass")
 
@@ -105,10 +105,7 @@ def _outcome(visit: Visit) -> output.Cell:
     return (visit.outcome, style)
 
 
-def _failure(indent: str, failure: object) -> list[output.Cell]:
-    from mangavid.states.timeline import Failure
-
-    assert isinstance(failure, Failure)
+def _failure(indent: str, failure: Failure) -> list[output.Cell]:
     then = f" (again after {output.duration(failure.waited)})" if failure.waited is not None else ""
     cause = f": {failure.cause}" if failure.cause else ""
     return [

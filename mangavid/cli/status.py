@@ -23,7 +23,7 @@ _NOWHERE = "Nothing has been made here yet. To begin: mangavid run --sample, or 
 def status(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[JOB|EXECUTION]", help="One job or execution: its name, or how it begins.")
+        str, typer.Argument(metavar="[JOB|EXECUTION]", help="One job or execution: its name, how it begins, or: last.")
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help=f"Show all, not the newest {_SHOWN}.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep showing it while something runs.")] = False,
@@ -181,7 +181,7 @@ def _found(target: Target, name: str) -> Item | Run:
     from mangavid.keys import run_item
     from mangavid.states import operations
 
-    job = operations.find_job(target.jobs, name)
+    job = None if name == "last" else operations.find_job(target.jobs, name)
     if job is not None:
         return job
     execution = operations.find_execution(target.executions, name)
