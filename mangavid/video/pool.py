@@ -165,7 +165,8 @@ class _Encoder:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
-            env=processes.python_environment(),
+            # No linear algebra is done here: BLAS would start a thread a processor only to have them wait.
+            env={**processes.python_environment(), "OPENBLAS_NUM_THREADS": "1"},
         )
         assert self._process.stdout is not None
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout, heard), daemon=True)

@@ -1,7 +1,7 @@
 """Makes the workload of the render benchmark: ``python -m tests.bench.render_workload FOLDER PANELS``.
 
 Panels are drawn as black-and-white manga is: line art, hatching, screentone dots, hair, speech bubbles, scan noise. A
-panel's narration lasts 4.65 s, so that with the pause it is shown for 5 s. For the peer, which knows nothing of
+panel's narration lasts 139 frames, so that with the pause it is shown for 5 s. For the peer, which knows nothing of
 mangavid, ``peer.json`` says where each panel lies in each frame, and the blurred grounds are written as files.
 """
 
@@ -30,7 +30,7 @@ LINES = (
     "Cô gái hoảng hốt hét lên. Nhưng chẳng còn ai nghe thấy nữa!",
     "Cả ngôi làng chìm trong biển lửa, và lời nguyền bắt đầu ứng nghiệm.",
 )
-SPOKEN = round(4.65 * timeline.SAMPLE_RATE)
+SPOKEN = 139 * timeline.SAMPLE_RATE // 30
 
 
 def draw_panel(number: int, width: int, height: int) -> Image.Image:
@@ -116,7 +116,7 @@ def main(folder: Path, count: int) -> None:
         pages.append(models.Page(index=n, name=file.name, key=file.name, sha256=sha256, width=width, height=height))
         panels.append(models.Panel(index=n, pieces=(models.Piece(page=n, box=models.Box(0, 0, width, height)),)))
         words = LINES[n % len(LINES)].split()
-        each = 4.6 / len(words)
+        each = 4.5 / len(words)
         timed = tuple(models.Word(word, k * each, (k + 0.9) * each) for k, word in enumerate(words))
         scenes.append(models.Scene(index=n, panel=n, text=" ".join(words)))
         key = f"voice{n:02d}.wav"

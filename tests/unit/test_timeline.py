@@ -1,178 +1,191 @@
-"""A history told as a timeline."""
+"""The plan: whole frames, no drift, and keys that change exactly where the picture does."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mangavid.states.timeline import Visit, timeline
+from mangavid import config
+from mangavid.errors import RenderError
+from mangavid.models import Box, Page, Piece, Scene, SpokenScene, encode
+from mangavid.video import timeline
+from mangavid.video.timeline import SAMPLE_RATE
+from tests.videos import SMALL, Made, chapter_of, narrated, planned, replace_text
 
-START = datetime(2026, 11, 23, 8, tzinfo=UTC)
-NOW = START + timedelta(hours=5)
-
-
-class History:
-    """Events in the shape of GetExecutionHistory, each following the one before it unless told otherwise."""
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.seconds = 0.0
-        self.add("ExecutionStarted")
-
-    def add(self, kind: str, *, after: float = 0.0, previous: int | None = None, **details: Any) -> int:
-        self.seconds += after
-        number = len(self.events) + 1
-        name = "state" + kind[kind.index("State") + 5 :] if "State" in kind else kind[0].lower() + kind[1:]
-        event = {
-            "id": number,
-            "previousEventId": number - 1 if previous is None else previous,
-            "timestamp": START + timedelta(seconds=self.seconds),
-            "type": kind,
-            f"{name}EventDetails": details,
-        }
-        self.events.append(event)
-        return number
-
-    def task(
-        self, name: str, seconds: float, *, job: str = "", fails: tuple[str, ...] = (), wait: float = 60.0
-    ) -> None:
-        """A task that fails with each of ``fails`` and then succeeds."""
-        self.add("TaskStateEntered", name=name, input="{}")
-        for error in fails:
-            self.add("TaskScheduled")
-            self.add("TaskStarted")
-            self.add("TaskFailed", after=1.0, error=error, cause='{"errorMessage": "no answer", "errorType": "X"}')
-            self.seconds += wait
-        self.add("TaskScheduled")
-        self.add("TaskStarted")
-        self.add("TaskSucceeded", after=seconds)
-        output = json.dumps({"job": {"job_id": job}}) if job else "{}"
-        self.add("TaskStateExited", name=name, output=output)
-
-    def visits(self) -> list[Visit]:
-        return timeline(self.events, now=NOW)
+PORTRAIT = (900, 1300)
 
 
-def test_a_state_is_a_row_with_its_start_and_length() -> None:
-    history = History()
-    history.task("CheckQuota", 2.5)
-    history.add("ChoiceStateEntered", name="QuotaChoice")
-    history.add("ChoiceStateExited", name="QuotaChoice")
-    history.add("SucceedStateEntered", name="Done")
-    history.add("SucceedStateExited", name="Done")
-    history.add("ExecutionSucceeded")
-    rows = [(one.state, one.kind, one.seconds, one.attempts, one.outcome) for one in history.visits()]
-    assert rows == [
-        ("CheckQuota", "Task", 2.5, 1, "succeeded"),
-        ("QuotaChoice", "Choice", 0.0, 0, "succeeded"),
-        ("Done", "Succeed", 0.0, 0, "succeeded"),
-    ]
+@given(
+    st.lists(st.integers(0, 9 * SAMPLE_RATE), min_size=1, max_size=6),
+    st.sampled_from([24, 25, 30, 48, 50, 60]),
+    st.floats(0, 1),
+    st.floats(0, 3),
+)
+def test_segments_follow_each_other_and_voices_stay_in_theirs(
+    samples: list[int], fps: int, crossfade: float, pause: float
+) -> None:
+    settings = config.Video(fps=fps, crossfade=crossfade, pause=pause)  # type: ignore[arg-type]
+    base = planned(*[PORTRAIT] * len(samples))
+    spoken = tuple(
+        SpokenScene(index=n, key=f"{n}" if count else "", sha256="", samples=count, words=())
+        for n, count in enumerate(samples)
+    )
+    made = base._replace(speech=msgspec.structs.replace(base.speech, scenes=spoken))
+    plan = made.plan(settings)
+    per_frame = SAMPLE_RATE // fps
+    at, quiet_since = 0, 0
+    for segment, count in zip(plan.segments, samples, strict=True):
+        assert segment.first == at
+        assert segment.frames * per_frame >= settings.min_panel * SAMPLE_RATE - per_frame
+        assert 0 <= segment.fade <= segment.frames // 2
+        if count:
+            assert segment.first * per_frame <= segment.voice_at
+            assert segment.voice_at + count <= (segment.first + segment.frames) * per_frame
+            assert segment.voice_at >= quiet_since
+            quiet_since = segment.voice_at + count + round(pause * SAMPLE_RATE)
+        at += segment.frames
+    assert plan.frames == at
+    assert plan.samples == at * per_frame
 
 
-def test_retries_are_told_with_their_errors_and_waits() -> None:
-    history = History()
-    history.task("FetchManga", 5.0, fails=("SourceUnavailable", "States.Timeout"), wait=60.0)
-    (visit,) = history.visits()
-    assert visit.outcome == "succeeded"
-    assert visit.attempts == 3
-    assert visit.seconds == pytest.approx(127.0)
-    assert [(one.attempt, one.error, one.cause, one.waited) for one in visit.failures] == [
-        (1, "SourceUnavailable", "no answer", 60.0),
-        (2, "States.Timeout", "no answer", 60.0),
-    ]
+def test_a_spoken_panel_is_shown_for_its_speech_and_the_pause_and_the_last_a_little_longer() -> None:
+    plan = planned(PORTRAIT, PORTRAIT).plan(config.Video(min_panel=1.0, pause=0.5))
+    assert [segment.frames for segment in plan.segments] == [30 + 15, 39 + 15 + 30]
 
 
-def test_a_state_whose_failure_was_caught_has_failed() -> None:
-    history = History()
-    history.add("TaskStateEntered", name="GenerateScript")
-    history.add("TaskScheduled")
-    history.add("TaskFailed", error="ScriptInvalid", cause="plain words")
-    history.add("TaskStateExited", name="GenerateScript", output="{}")
-    history.task("HandleError", 0.1)
-    first, second = history.visits()
-    assert (first.outcome, first.failures[0].waited, first.failures[0].cause) == ("failed", None, "plain words")
-    assert (second.state, second.outcome) == ("HandleError", "succeeded")
+def test_a_silent_scene_is_shown_for_as_long_as_it_says() -> None:
+    base = planned(PORTRAIT, PORTRAIT, texts=["", "Nói."])
+    scenes = (Scene(index=0, panel=0, text="", min_seconds=3.5), base.script.scenes[1])
+    plan = base._replace(script=msgspec.structs.replace(base.script, scenes=scenes)).plan()
+    assert plan.segments[0].frames == round(3.5 * 30)
+    assert plan.segments[0].voice_key == "" and plan.segments[0].cues == ()
 
 
-def test_a_timeout_without_an_error_name_is_a_timeout() -> None:
-    history = History()
-    history.add("TaskStateEntered", name="WaitForRender")
-    history.add("TaskScheduled")
-    history.add("TaskTimedOut", after=300.0)
-    history.add("ExecutionTimedOut")
-    (visit,) = history.visits()
-    assert visit.failures[0].error == "States.Timeout"
-    assert (visit.outcome, visit.seconds) == ("failed", 300.0)
+def test_the_voice_begins_in_the_middle_of_the_crossfade() -> None:
+    plan = planned(PORTRAIT, PORTRAIT).plan(config.Video(crossfade=0.4))
+    second = plan.segments[1]
+    assert second.fade == 12
+    assert second.voice_at == (second.first + 6) * 1600
+    assert second.before == plan.segments[0].shown and second.before_from == plan.segments[0].frames
 
 
-def test_rows_are_grouped_by_video_and_named_after_its_job() -> None:
-    history = History()
-    history.task("CheckQuota", 0.1)
-    for job in ("a-1", "b-2"):
-        history.task("FetchManga", 1.0, job=job)
-        history.task("GenerateScript", 1.0, job=job)
-    history.task("FetchManga", 1.0)
-    assert [(one.state, one.video, one.job_id) for one in history.visits()] == [
-        ("CheckQuota", 0, ""),
-        ("FetchManga", 1, "a-1"),
-        ("GenerateScript", 1, "a-1"),
-        ("FetchManga", 2, "b-2"),
-        ("GenerateScript", 2, "b-2"),
-        ("FetchManga", 3, ""),
-    ]
+def test_without_crossfade_panels_are_cut_and_know_nothing_of_each_other() -> None:
+    plan = planned(PORTRAIT, PORTRAIT).plan(config.Video(crossfade=0.0))
+    assert all(segment.fade == 0 and segment.before is None for segment in plan.segments)
 
 
-def test_a_state_that_is_not_over_runs_until_now() -> None:
-    history = History()
-    history.add("TaskStateEntered", name="WaitForRender")
-    history.add("TaskScheduled")
-    (visit,) = history.visits()
-    assert (visit.outcome, visit.ended, visit.seconds) == ("running", None, 5 * 3600.0)
+def test_motion_lasts_through_the_next_crossfade() -> None:
+    plan = planned(PORTRAIT, PORTRAIT).plan(config.Video(crossfade=0.4))
+    first, second = plan.segments
+    assert first.shown.motion.frames >= second.before_from + second.fade - 1
+
+
+def keys(made: Made, settings: config.Video = SMALL) -> list[str]:
+    return [segment.key for segment in made.plan(settings).segments]
+
+
+def test_the_same_inputs_give_the_same_keys_and_each_segment_its_own() -> None:
+    base = planned(*[PORTRAIT] * 4)
+    assert keys(base) == keys(planned(*[PORTRAIT] * 4))
+    assert len(set(keys(base))) == 4
+
+
+def test_a_changed_line_of_the_same_length_changes_its_own_segment_only() -> None:
+    base = planned(*[PORTRAIT] * 4)
+    other = keys(replace_text(base, 1, "Lời khác hẳn."))
+    assert [a == b for a, b in zip(keys(base), other, strict=True)] == [True, False, True, True]
+
+
+def test_a_longer_line_changes_its_segment_and_the_one_that_fades_from_it() -> None:
+    base = planned(*[PORTRAIT] * 4)
+    scenes = list(base.speech.scenes)
+    scenes[1] = msgspec.structs.replace(scenes[1], samples=scenes[1].samples + SAMPLE_RATE)
+    longer = base._replace(speech=msgspec.structs.replace(base.speech, scenes=tuple(scenes)))
+    assert [a == b for a, b in zip(keys(base), keys(longer), strict=True)] == [True, False, False, True]
+    cut = msgspec.structs.replace(SMALL, crossfade=0.0)
+    assert [a == b for a, b in zip(keys(base, cut), keys(longer, cut), strict=True)] == [True, False, True, True]
+
+
+def test_a_changed_page_changes_its_segment_and_the_one_that_fades_from_it() -> None:
+    base = planned(*[PORTRAIT] * 4)
+    pages = list(base.chapter.pages)
+    pages[1] = msgspec.structs.replace(pages[1], sha256="f" * 64)
+    other = base._replace(chapter=msgspec.structs.replace(base.chapter, pages=tuple(pages)))
+    assert [a == b for a, b in zip(keys(base), keys(other), strict=True)] == [True, False, False, True]
+
+
+def test_a_line_changes_nothing_where_captions_are_not_burned_in() -> None:
+    bare = msgspec.structs.replace(SMALL, captions=False)
+    base = planned(*[PORTRAIT] * 3)
+    assert keys(base, bare) == keys(replace_text(base, 1, "Lời khác hẳn."), bare)
+
+
+@pytest.mark.parametrize("change", [{"crf": 25}, {"fps": 25}, {"width": 642}, {"height": 362}, {"captions": False}])
+def test_an_encoder_setting_changes_every_segment(change: dict[str, int]) -> None:
+    base = planned(*[PORTRAIT] * 3)
+    assert not set(keys(base)) & set(keys(base, msgspec.structs.replace(SMALL, **change)))
+
+
+@pytest.mark.parametrize("change", [{"loudness": -20.0}, {"music": "auto"}, {"music_level": -30.0}])
+def test_a_setting_of_the_sound_changes_no_segment(change: dict[str, object]) -> None:
+    base = planned(*[PORTRAIT] * 3)
+    assert keys(base) == keys(base, msgspec.structs.replace(SMALL, **change))
+
+
+def test_a_page_put_in_front_leaves_the_pictures_of_the_others_alone() -> None:
+    """Keys hold what a page contains, not its number; only motion may alternate differently."""
+    base = planned(PORTRAIT, PORTRAIT)
+    pages = [msgspec.structs.replace(page, index=page.index + 7) for page in base.chapter.pages]
+    panels = [[Piece(page=page.index, box=Box(0, 0, *PORTRAIT))] for page in pages]
+    moved = base._replace(chapter=chapter_of(pages, panels))
+    assert keys(base) == keys(moved)
+
+
+def test_a_segment_survives_the_way_to_an_encoder_as_json() -> None:
+    for segment in planned((900, 1300), (3000, 500), (300, 3000)).plan().segments:
+        assert msgspec.json.decode(encode(segment), type=timeline.Segment) == segment
+
+
+def test_pieces_of_a_strip_are_one_panel_as_wide_as_the_widest() -> None:
+    pages = [Page(index=n, name=f"{n}.png", key="", sha256=f"{n:064x}", width=800, height=1280) for n in range(2)]
+    pieces = [Piece(page=0, box=Box(0, 1000, 800, 280)), Piece(page=1, box=Box(100, 0, 600, 300))]
+    chapter = chapter_of(pages, [pieces], "ttb")
+    script, speech = narrated(chapter, ["Lời."], [1.0])
+    shown = Made(chapter, script, speech, {}, {}).plan().segments[0].shown
+    assert (shown.width, shown.height) == (800, 580)
+    assert shown.hashes == (pages[0].sha256, pages[1].sha256)
+
+
+def broken(made: Made, what: str) -> Made:
+    chapter, script, speech = made.chapter, made.script, made.speech
+    if what == "panel":
+        script = msgspec.structs.replace(script, scenes=(Scene(index=0, panel=9, text="x"),))
+    elif what == "speech":
+        speech = msgspec.structs.replace(speech, scenes=())
+    elif what == "rate":
+        speech = msgspec.structs.replace(speech, sample_rate=44_100)
+    elif what == "scenes":
+        script = msgspec.structs.replace(script, scenes=())
+    elif what == "samples":
+        speech = msgspec.structs.replace(speech, scenes=(msgspec.structs.replace(speech.scenes[0], samples=0),))
+    else:
+        chapter = chapter_of(chapter.pages, [[Piece(page=0, box=Box(0, 0, 9999, 10))]])
+    return made._replace(chapter=chapter, script=script, speech=speech)
 
 
 @pytest.mark.parametrize(
-    ("kind", "outcome"),
-    [("ExecutionAborted", "stopped"), ("ExecutionFailed", "failed"), ("ExecutionSucceeded", "succeeded")],
+    ("what", "says"),
+    [
+        ("panel", "scene 1 wants panel 10 of 1"),
+        ("speech", "scene 1 has a text but no speech"),
+        ("rate", "44100 samples a second"),
+        ("scenes", "has no scenes"),
+        ("samples", "0 samples"),
+        ("box", "lies outside its page 0.png: 9999×10"),
+    ],
 )
-def test_the_end_of_the_execution_ends_what_was_not_left(kind: str, outcome: str) -> None:
-    history = History()
-    history.add("TaskStateEntered", name="WaitForRender")
-    history.add(kind, after=10.0, error="Aborted")
-    (visit,) = history.visits()
-    assert (visit.outcome, visit.seconds) == (outcome, 10.0)
-
-
-def test_a_redrive_ends_nothing() -> None:
-    history = History()
-    history.add("ExecutionRedriven")
-    history.task("CheckQuota", 1.0)
-    (visit,) = history.visits()
-    assert visit.outcome == "succeeded"
-
-
-def test_events_of_two_branches_go_to_the_state_they_belong_to() -> None:
-    history = History()
-    first = history.add("TaskStateEntered", name="A", previous=1)
-    second = history.add("TaskStateEntered", name="B", previous=1)
-    first = history.add("TaskScheduled", previous=first)
-    second = history.add("TaskScheduled", previous=second)
-    second = history.add("TaskFailed", previous=second, error="E")
-    history.add("TaskSucceeded", previous=first)
-    a, b = history.visits()
-    assert (a.state, len(a.failures), a.attempts) == ("A", 0, 1)
-    assert (b.state, len(b.failures), b.attempts) == ("B", 1, 1)
-
-
-def test_an_empty_history_is_an_empty_timeline() -> None:
-    assert timeline([], now=NOW) == []
-
-
-@pytest.mark.parametrize("document", [None, "", "not json", "[]", '{"job": null}', '{"job": {"job_id": null}}', "1"])
-def test_an_output_without_a_job_names_none(document: str | None) -> None:
-    history = History()
-    history.add("TaskStateEntered", name="GenerateScript", input=document)
-    history.add("TaskStateExited", name="GenerateScript", output=document)
-    assert history.visits()[0].job_id == ""
+def test_inputs_that_do_not_fit_together_are_named(what: str, says: str) -> None:
+    with pytest.raises(RenderError, match=says):
+        broken(planned(PORTRAIT), what).plan()
