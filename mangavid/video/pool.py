@@ -150,6 +150,9 @@ class Encoders:
 
     def _replace(self, dead: _Encoder) -> Job | None:
         dead.kill()
+        if dead.job is not None:
+            for part in dead.job.out.parent.glob(f".*.{dead.pid}.part"):
+                part.unlink(missing_ok=True)
         self._encoders[self._encoders.index(dead)] = _Encoder(self._heard)
         return dead.job
 
