@@ -1,4 +1,4 @@
-"""The journal survives: a driver is killed at every point it passes, and the next one ends the execution all the same."""
+"""The journal survives: a driver is killed at every point it passes, and the next one ends it all the same."""
 
 from __future__ import annotations
 

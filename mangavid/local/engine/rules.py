@@ -209,7 +209,7 @@ class Rules:
 
     def expired(self, cursor: Cursor) -> Transition:
         """The whole execution's time is up."""
-        return Transition(cursor, [events.timed_out()], End("TIMED_OUT", error="States.Timeout"), closes=True)
+        return Transition(cursor, [events.timed_out()], End("TIMED_OUT"), closes=True)
 
     def overflowing(self, cursor: Cursor) -> Transition:
         """The history is full."""
@@ -438,7 +438,7 @@ def _looked_up(state: State, field: str, scope: Scope) -> Any:
 
 def _seconds(state: State, field: str, scope: Scope, *, least: int) -> int:
     value = _looked_up(state, field, scope)
-    shown = f"{state[field]} == {dumps(value)}"
+    shown = f"{state[field]} == {value if isinstance(value, str) else dumps(value)}"
     if isinstance(value, bool) or not isinstance(value, int):
         raise runtime_error(f"The {field} parameter cannot be parsed as a long value: {shown}")
     if value < least:
