@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from mangavid.errors import BadInput, JobFailed, by_name
 
 if TYPE_CHECKING:
     from mangavid.local.run import Failed, Made, Outcome
+    from mangavid.ports import Step
 
 
 def run(
@@ -44,7 +46,12 @@ def run(
     from mangavid.local.run import run as run_here
 
     with view(as_json=as_json, monotonic=SystemClock().monotonic) as seen:
-        outcome = run_here(settings, sources, again=again, on_step=seen.step)
+
+        def on_step(step: Step) -> None:
+            with suppress(BrokenPipeError):  # who stops reading the progress does not stop the work
+                seen.step(step)
+
+        outcome = run_here(settings, sources, again=again, on_step=on_step)
     tell(outcome, as_json=as_json)
     raise typer.Exit(outcome.exit_code)
 
@@ -62,8 +69,9 @@ def tell(outcome: Outcome, *, as_json: bool) -> None:
         _failed(failed)
     if sys.stdout.isatty():
         output.say()
-    for line in _onwards(outcome):
-        output.say(line)
+    with suppress(BrokenPipeError):
+        for line in _onwards(outcome):
+            output.say(line)
 
 
 def _made(made: Made) -> None:

@@ -265,6 +265,21 @@ def test_a_run_in_a_pipe_prints_the_path_of_its_video_and_the_rest_is_on_stderr(
     assert raw[-1]["type"] == "ExecutionSucceeded"
 
 
+@pytest.mark.slow
+def test_who_stops_reading_the_progress_does_not_stop_the_run(
+    tmp_path: Path, env: dict[str, str], chapter: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "mangavid", "run", chapter],
+        env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=writing, check=False, timeout=300,
+    )  # fmt: skip
+    os.close(writing)
+    assert done.returncode == 0
+    assert Path(done.stdout.decode().strip()).is_file()
+
+
 class Screen:
     """A command on a pseudo-terminal of 100 columns."""
 
