@@ -182,7 +182,9 @@ def is_strip(pages: Sequence[PageImage]) -> bool:
     tall = sum(p.height > 2.2 * p.width for p in pages)
     if tall * 2 > len(pages):
         return True
-    if len(pages) < 3 or len({p.width for p in pages}) > 1 or any(p.width > 1.2 * p.height for p in pages[:-1]):
+    # The last slice of a strip may be of any height, and a chapter may be several strips.
+    wide = sum(p.width > 1.2 * p.height for p in pages[:-1])
+    if len(pages) < 3 or len({p.width for p in pages}) > 1 or wide * 4 > len(pages):
         return False
     rims = []
     for p in pages:
