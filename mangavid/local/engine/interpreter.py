@@ -12,8 +12,9 @@ from typing import Any
 from mangavid import faults
 from mangavid.errors import Locked
 from mangavid.local.engine import definition as definitions
+from mangavid.local.engine.cursor import MAX_EVENTS, Cursor, Facts, Transition
 from mangavid.local.engine.journal import MACHINE_ARN, ROLE_ARN, Journal, Seen
-from mangavid.local.engine.rules import MAX_EVENTS, Cursor, Facts, Rules, Transition
+from mangavid.local.engine.rules import Rules
 from mangavid.local.engine.tasks import Call, Handler, LambdaTasks, Pending, Raised, Returned, Submitted, Tasks
 from mangavid.ports import Clock, Execution, Item
 

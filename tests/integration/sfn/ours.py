@@ -104,7 +104,7 @@ _METADATA = {"SdkHttpMetadata", "SdkResponseMetadata", "ResponseMetadata"}
 
 def _details(event: dict[str, Any]) -> Any:
     """An event's details with JSON read, and without what names the engine."""
-    found = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    found: dict[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
     return _plain({key: value for key, value in found.items() if not key.endswith("Details")})
 
 
