@@ -1,7 +1,7 @@
 """Demo: how much of a run of the bundled chapter is not encoding (goal: at most 10 % of its wall time).
 
-The ledger of effects is watched while ``mangavid run --sample`` works. Encoding is the time from the first checkpoint of
-the renderer (it knows what is missing) to its last segment; all else is the workflow engine, the stores, splitting,
+The ledger of effects is watched while ``mangavid run --sample`` works. Encoding is the time from the first checkpoint
+of the renderer (it knows what is missing) to its last segment; all else is the workflow engine, the stores, splitting,
 speaking, starting processes, joining and checking, publishing.
 """
 
