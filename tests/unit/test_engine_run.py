@@ -61,6 +61,22 @@ def test_each_retrier_counts_for_itself_and_afresh_when_the_state_is_entered_aga
     assert [call.attempt for call in world.tasks.calls] == [0, 1, 2, 0]
 
 
+def test_a_state_that_waits_to_be_tried_again_tells_when(tmp_path: Path) -> None:
+    retry = [{"ErrorEquals": ["Busy"], "IntervalSeconds": 30, "MaxAttempts": 1}]
+    world = World(tmp_path, machine(A={**INVOKE, "Retry": retry, "End": True}), failing("Busy"))
+    arn = world.engine.start("one", {})
+    due: list[float] = []
+
+    def look(event: dict[str, Any]) -> None:
+        at = world.engine.retry_due(arn)
+        if at is not None:
+            due.append((at - world.timeline.start).total_seconds())
+
+    world.engine.run(arn, on_event=look)
+    assert [round(at) for at in due] == [31]
+    assert world.engine.retry_due(arn) is None
+
+
 def test_full_jitter_stays_within_the_delay(tmp_path: Path) -> None:
     retry = [
         {"ErrorEquals": ["Busy"], "IntervalSeconds": 100, "MaxAttempts": 5, "BackoffRate": 1, "JitterStrategy": "FULL"}

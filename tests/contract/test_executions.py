@@ -1,0 +1,90 @@
+"""The contract of ports.Executions: the fake, and the journal of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mangavid.errors import SourceNotFound
+from mangavid.local.engine.executions import JournalExecutions
+from mangavid.ports import Executions
+from tests.fakes.memory import FakeClock, FakeExecutions
+
+DEFINITION = {"StartAt": "S", "States": {"S": {"Type": "Wait", "Seconds": 60, "End": True}}}
+
+ADAPTERS: dict[str, Callable[[Path, FakeClock], Executions]] = {
+    "memory": lambda _, clock: FakeExecutions(clock),
+    "journal": lambda folder, clock: JournalExecutions(folder / "journal.db", clock, DEFINITION),
+}
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=sorted(ADAPTERS))
+def executions(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Executions:
+    return ADAPTERS[request.param](tmp_path, clock)
+
+
+def test_a_started_execution_runs_with_its_input(executions: Executions, clock: FakeClock) -> None:
+    arn = executions.start("night-1", {"a": [1, "đêm"]})
+    one = executions.describe(arn)
+    assert (one.arn, one.name, one.status, one.input) == (arn, "night-1", "RUNNING", {"a": [1, "đêm"]})
+    assert (one.started, one.stopped, one.output, one.error, one.cause) == (clock.now(), None, None, "", "")
+
+
+def test_the_same_name_and_input_again_is_the_same_execution(executions: Executions, clock: FakeClock) -> None:
+    arn = executions.start("night-1", {"a": 1})
+    clock.advance(5)
+    assert executions.start("night-1", {"a": 1}) == arn
+    assert len(list(executions.list())) == 1
+
+
+def test_executions_are_listed_newest_first_and_by_status(executions: Executions, clock: FakeClock) -> None:
+    arns = []
+    for name in ("one", "two", "three"):
+        arns.append(executions.start(name, {}))
+        clock.advance(1)
+    executions.stop(arns[1], error="Operator", cause="")
+    assert [one.name for one in executions.list()] == ["three", "two", "one"]
+    assert [one.name for one in executions.list(status="RUNNING")] == ["three", "one"]
+    assert [one.name for one in executions.list(status="ABORTED")] == ["two"]
+
+
+def test_a_stop_keeps_error_and_cause_and_the_time(executions: Executions, clock: FakeClock) -> None:
+    arn = executions.start("night-1", {})
+    clock.advance(90)
+    executions.stop(arn, error="Operator", cause="enough")
+    one = executions.describe(arn)
+    assert (one.status, one.error, one.cause, one.stopped) == ("ABORTED", "Operator", "enough", clock.now())
+
+
+def test_a_redriven_execution_runs_again(executions: Executions) -> None:
+    arn = executions.start("night-1", {})
+    executions.stop(arn, error="Operator", cause="enough")
+    executions.redrive(arn)
+    one = executions.describe(arn)
+    assert (one.status, one.stopped, one.error) == ("RUNNING", None, "")
+
+
+def test_what_was_never_started_is_not_found(executions: Executions) -> None:
+    for ask in (executions.describe, executions.redrive):
+        with pytest.raises(SourceNotFound):
+            ask("arn:aws:states:local:000000000000:execution:manga-pipeline:never")
+    assert list(executions.list()) == []
+
+
+def test_the_journals_history_is_read_both_ways(tmp_path: Path, clock: FakeClock) -> None:
+    executions = JournalExecutions(tmp_path / "journal.db", clock, DEFINITION)
+    arn = executions.start("night-1", {})
+    executions.stop(arn, error="Operator", cause="enough")
+    events = list(executions.history(arn))
+    assert [(event["id"], event["type"]) for event in events] == [(1, "ExecutionStarted"), (2, "ExecutionAborted")]
+    assert events[0]["timestamp"] == clock.now()
+    assert list(executions.history(arn, reverse=True)) == events[::-1]
+    with pytest.raises(SourceNotFound):
+        executions.history("arn:never")
