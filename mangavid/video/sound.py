@@ -148,13 +148,15 @@ def _mix(timeline: Timeline, narration: Path, music: Path | None, settings: conf
     if not found.audible:
         return voice
     seconds = timeline.seconds
-    bed = _stereo(_input(music, stream_loop=-1)["a:0"]).filter("atrim", end_sample=timeline.samples)
+    # A second longer than needed: how much of its last frames sidechaincompress still gives out depends on timing.
+    bed = _stereo(_input(music, stream_loop=-1)["a:0"]).filter("atrim", end_sample=timeline.samples + SAMPLE_RATE)
     bed = _gain(bed, WORKING_LUFS + settings.music_level - found.lufs)
     bed = bed.filter("afade", type="in", duration=min(FADE_IN, seconds / 4))
     bed = bed.filter("afade", type="out", start_time=max(0.0, seconds - FADE_OUT), duration=min(FADE_OUT, seconds))
-    voices = voice.filter_multi_output("asplit")
+    voices = voice.filter("apad", pad_len=SAMPLE_RATE).filter_multi_output("asplit")
     ducked = builder.filter([bed, voices[0]], "sidechaincompress", threshold=0.02, ratio=1.6, attack=30, release=600)
-    return builder.filter([voices[1], ducked], "amix", inputs=2, normalize=0, duration="first")
+    both = builder.filter([voices[1], ducked], "amix", inputs=2, normalize=0, duration="longest")
+    return both.filter("atrim", end_sample=timeline.samples)
 
 
 def _stereo(stream: Any) -> Any:
