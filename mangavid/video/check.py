@@ -32,9 +32,8 @@ def check(
     """Raises RenderError naming what is off; ``measured`` is what ``make_soundtrack`` returned for its sound."""
     with refusals("the finished video"):
         _streams(video, timeline, settings)
-        _black(video, timeline, settings, page_files)
-    _loudness(timeline, settings, measured)
-    _silence(timeline, settings, measured)
+        _black(video, timeline, page_files)
+    check_sound(timeline, settings, measured)
 
 
 def _off(what: str) -> RenderError:
@@ -67,7 +66,7 @@ def _streams(video: Path, timeline: Timeline, settings: config.Video) -> None:
             raise _off(f"the sound lasts {seconds:.2f} s, the picture {timeline.seconds:.2f} s")
 
 
-def _black(video: Path, timeline: Timeline, settings: config.Video, page_files: Mapping[int, Path]) -> None:
+def _black(video: Path, timeline: Timeline, page_files: Mapping[int, Path]) -> None:
     """Every segment begins with a keyframe: none may be black (but where its panel is)."""
     firsts = {segment.first: segment for segment in timeline.segments}
     seen: set[int] = set()
@@ -89,7 +88,6 @@ def _black(video: Path, timeline: Timeline, settings: config.Video, page_files: 
     missing = sorted(set(firsts) - seen)
     if missing:
         raise _off(f"there is no keyframe at {missing[0] / timeline.fps:.1f} s, where a segment begins")
-    assert settings is not None
 
 
 def _dark(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bool:
@@ -99,6 +97,12 @@ def _dark(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bool:
 def _dark_panel(segment: Segment, pages: Pages) -> bool:
     shown = [segment.shown, *([segment.before] if segment.before else [])]
     return any(float((luma(pages.panel(one.pieces)) > BLACK).mean()) < 0.05 for one in shown)
+
+
+def check_sound(timeline: Timeline, settings: config.Video, measured: Measured) -> None:
+    """The part of ``check`` that needs no file: loudness, peaks, silences."""
+    _loudness(timeline, settings, measured)
+    _silence(timeline, settings, measured)
 
 
 def _loudness(timeline: Timeline, settings: config.Video, measured: Measured) -> None:
