@@ -190,6 +190,20 @@ class ConditionFailed(MangavidError):
         self.current = current
 
 
+_HINT = "\nhint: "
+
+
+def told(error: MangavidError) -> str:
+    """Message and hint as one text, for where only a text gets through (a Lambda's errorMessage, a task's cause)."""
+    return f"{error}{_HINT}{error.hint}" if error.hint else str(error)
+
+
+def message_and_hint(text: str) -> tuple[str, str]:
+    """What ``told`` made one, apart again; the hint is empty where there is none."""
+    message, _, hint = text.partition(_HINT)
+    return message, hint
+
+
 def every_error() -> tuple[type[MangavidError], ...]:
     """All classes of the tree, parents first, in the order of this file."""
     found: list[type[MangavidError]] = []

@@ -263,6 +263,7 @@ class Job(Struct, frozen=True):
     not_before: str = ""
     error: str = ""
     cause: str = ""
+    hint: str = ""
     failed_in: str = ""
     #: What the person should know of this chapter: pages left out, and why.
     notes: tuple[str, ...] = ()

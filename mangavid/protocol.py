@@ -71,7 +71,7 @@ def claim(
     else:
         held = [_eq("status", item["status"]), _eq("execution", item.get("execution", ""))]
         base = {}
-    remove = ["error", "cause", "failed_in", "not_before", "token", "lease_owner"]
+    remove = ["error", "cause", "hint", "failed_in", "not_before", "token", "lease_owner"]
     if again:
         remove += ["rendered", "video_id", "published", "script_key", "speech_key", "session_uri", "ckpt"]
         base["attempts"] = 0
@@ -259,6 +259,7 @@ def record_failure(
     entered: str,
     error: str,
     cause: str,
+    hint: str,
     failed_in: str,
     now: str,
 ) -> list[Change]:
@@ -266,7 +267,13 @@ def record_failure(
     stop = error in STOPPING
     run_change = Change(
         key=keys.run_item(run),
-        set={"last_failure": entered, "last_error": error, "last_cause": cause, **({"stop": error} if stop else {})},
+        set={
+            "last_failure": entered,
+            "last_error": error,
+            "last_cause": cause,
+            "last_hint": hint,
+            **({"stop": error} if stop else {}),
+        },
         add={"failed": [job_id]} if job_id else {},
         plus={"failures_in_a_row": 1},
         when=[(Clause("last_failure", "absent"), Clause("last_failure", "ne", entered))],
@@ -284,6 +291,7 @@ def record_failure(
             "attempts": attempts,
             "error": error,
             "cause": cause,
+            "hint": hint,
             "failed_in": failed_in,
             "updated_at": now,
         },

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from mangavid.errors import MangavidError, told
 from mangavid.ports import Target
 
 #: Function (without its prefix) = module of mangavid.states.
@@ -32,7 +33,11 @@ def function_handlers(target: Target) -> dict[str, Handler]:
 
     def handler(module: str) -> Handler:
         def call(event: dict[str, Any]) -> dict[str, Any]:
-            result: dict[str, Any] = import_module(f"mangavid.states.{module}").handle(target, event)
+            try:
+                result: dict[str, Any] = import_module(f"mangavid.states.{module}").handle(target, event)
+            except MangavidError as problem:
+                # Only class name and message get through to the state machine: the hint travels in the message.
+                raise type(problem)(told(problem)) from problem
             return result
 
         return call

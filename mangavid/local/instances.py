@@ -29,6 +29,7 @@ class ProcessInstances:
     def __init__(self, home: Path, config: Config) -> None:
         self._folder = home / "instances"
         self._logs = home / "logs"
+        self.work = home / "work"
         self._home = home
         self._config = config
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -37,7 +38,7 @@ class ProcessInstances:
         instance = f"{phase}-{job_id}-e{epoch}"
         if self.alive(instance):
             return instance
-        for folder in (self._folder, self._logs):
+        for folder in (self._folder, self._logs, self.work):
             folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._lock(instance), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -61,6 +62,8 @@ class ProcessInstances:
                     stdout=log,
                     stderr=log,
                     pass_fds=(lock,),
+                    # Videos in the making are large: they belong on the disk of the home, not in a small /tmp.
+                    env={**os.environ, "TMPDIR": str(self.work)},
                     # Ctrl-C on the terminal reaches the run only; the run then drains its workers.
                     start_new_session=True,
                 )
@@ -107,8 +110,12 @@ class ProcessInstances:
             return []
         return [path.stem for path in sorted(self._folder.glob("*.json")) if self.alive(path.stem)]
 
-    def log(self, instance: str) -> Path:
-        return self._logs / f"{instance}.log"
+    def forget_dead(self) -> None:
+        """Remove records and locks of instances that have ended; their logs stay."""
+        for record in sorted(self._folder.glob("*.json")) if self._folder.is_dir() else ():
+            if not self.alive(record.stem):
+                record.unlink(missing_ok=True)
+                self._lock(record.stem).unlink(missing_ok=True)
 
     def _signal(self, instance: str, number: signal.Signals) -> None:
         # The lock is held, so the process the record names is alive, or some of those it started are.

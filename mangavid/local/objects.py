@@ -16,7 +16,8 @@ from mangavid.errors import ConditionFailed, SourceNotFound, StorageFull
 from mangavid.models import Product
 
 _CHUNK = 1 << 20
-_TEMPORARY = ".put-"
+#: How files begin that are being written: no object, and left behind only by a kill.
+TEMPORARY = ".put-"
 
 
 class FolderObjects:
@@ -44,7 +45,7 @@ class FolderObjects:
 
     def _write(self, target: Path, key: str, data: bytes | Path, if_absent: bool) -> Product:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as out:
@@ -89,7 +90,7 @@ class FolderObjects:
     def list(self, prefix: str) -> Iterator[Product]:
         root = self._path(prefix.rstrip("/"))
         for path in sorted(root.rglob("*")):
-            if path.is_file() and not path.name.startswith(_TEMPORARY):
+            if path.is_file() and not path.name.startswith(TEMPORARY):
                 key = path.relative_to(self._root).as_posix()
                 yield Product(key=key, sha256="", bytes=path.stat().st_size)
 

@@ -23,6 +23,7 @@ from mangavid.local import home_of, open_target
 from mangavid.local.engine.interpreter import Engine
 from mangavid.local.handlers import function_handlers
 from mangavid.local.instances import ProcessInstances
+from mangavid.local.sweep import sweep
 from mangavid.local.watch import Watch
 from mangavid.models import Job, job_of
 from mangavid.ports import Change, Item, Step
@@ -77,6 +78,7 @@ def run(config: Config, sources: Sequence[str], *, again: bool, on_step: Callabl
     home = home_of(config)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _run_lock(home), _terminable():
+        sweep(home, ProcessInstances(home, config))
         return _Run(config, home, on_step).go(sources, again)
 
 
@@ -209,8 +211,8 @@ class _Run:
             for job_id in sorted(item.get("failed", ())):
                 failed.append(_failed(self._job(job_id)))
             if item.get("last_failure") and not item.get("failed"):
-                error = str(item.get("last_error"))
-                failed.append(_failure("", "", "FetchManga", error, str(item.get("last_cause"))))
+                error, cause, hint = (str(item.get(f"last_{part}", "")) for part in ("error", "cause", "hint"))
+                failed.append(_failure("", "", "FetchManga", error, cause, hint))
         return Outcome(
             execution=driven[-1] if driven else "",
             status=status,
@@ -252,12 +254,12 @@ def _made(job: Job, *, existed: bool) -> Made:
 
 
 def _failed(job: Job) -> Failed:
-    return _failure(job.job_id, job.title, job.failed_in, job.error, job.cause)
+    return _failure(job.job_id, job.title, job.failed_in, job.error, job.cause, job.hint)
 
 
-def _failure(job_id: str, title: str, state: str, error: str, cause: str) -> Failed:
+def _failure(job_id: str, title: str, state: str, error: str, cause: str, hint: str) -> Failed:
     cls = by_name(error)
-    hint = cls.default_hint if cls else ""
+    hint = hint or (cls.default_hint if cls else "")
     return Failed(job_id=job_id, title=title, state=state, error=error, cause=cause, hint=hint)
 
 

@@ -34,9 +34,14 @@ class Watch:
         self._engine = engine
 
     def begin(self, name: str, arn: str) -> None:
-        """Steps from now on are this execution's."""
+        """Steps from now on are this execution's. One that is gone on with is in the state it was left in."""
         self._name, self._arn = name, arn
         self._state = self._job_id = self._title = ""
+        for event in self._target.executions.history(arn, reverse=True):
+            if event["type"] == "TaskStateEntered":
+                self._entered(event)
+            if str(event["type"]).endswith(("StateEntered", "StateExited")):
+                break
 
     def note(self, text: str) -> None:
         self._emit("note", detail=text)
@@ -45,11 +50,7 @@ class Watch:
         """Take an event of the history as it becomes durable."""
         kind = str(event["type"])
         if kind == "TaskStateEntered":
-            details = event["stateEnteredEventDetails"]
-            self._state, self._since = str(details["name"]), self._target.clock.monotonic()
-            self._failed, self._told = False, (0, 0)
-            self._know(json.loads(details["input"]))
-            self._emit("entered")
+            self._entered(event)
         elif kind in ("TaskFailed", "TaskTimedOut"):
             self._failure(event.get("taskFailedEventDetails") or event.get("taskTimedOutEventDetails") or {})
         elif kind == "TaskStateExited" and not self._failed:
@@ -58,6 +59,13 @@ class Watch:
             if self._state == "FetchManga":
                 for note in self._job().get("notes", ()):
                     self._emit("note", detail=f"left out: {note}")
+
+    def _entered(self, event: Item) -> None:
+        details = event["stateEnteredEventDetails"]
+        self._state, self._since = str(details["name"]), self._target.clock.monotonic()
+        self._failed, self._told = False, (0, 0)
+        self._know(json.loads(details["input"]))
+        self._emit("entered")
 
     def progress(self, job_id: str, done: int, total: int, unit: str) -> None:
         """``Target.progress``: from a state at work in this process."""
@@ -85,9 +93,10 @@ class Watch:
             return
         with contextlib.suppress(LeaseLost):
             self._engine.expire(token)
+            self.note("the worker's process has died")
 
     def _failure(self, details: dict[str, Any]) -> None:
-        error, cause = str(details.get("error") or "unknown"), readable(str(details.get("cause") or ""))
+        error, cause = str(details.get("error") or "unknown"), readable(str(details.get("cause") or ""))[0]
         due = self._engine.retry_due(self._arn)
         if due is not None:
             wait = max(0.0, (due - self._target.clock.now()).total_seconds())

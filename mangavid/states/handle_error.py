@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from mangavid import keys, protocol
-from mangavid.errors import ConditionFailed
+from mangavid.errors import ConditionFailed, message_and_hint
 from mangavid.ports import Target
 from mangavid.states.runs import Event, Result, facts, now, run_of
 
@@ -34,6 +34,7 @@ def handle(target: Target, event: Event) -> Result:
     item = target.jobs.get(keys.job_item(job_id)) if job_id else None
     if item and item.get("instance") and item.get("status") in ("rendering", "uploading"):
         target.instances.terminate(str(item["instance"]))
+    cause, hint = readable(str(failure.get("Cause") or ""))
     changes = protocol.record_failure(
         item,
         job_id,
@@ -41,7 +42,8 @@ def handle(target: Target, event: Event) -> Result:
         execution=event["execution"],
         entered=str(event.get("entered", "")),
         error=str(failure.get("Error", "Unknown")),
-        cause=readable(str(failure.get("Cause") or "")),
+        cause=cause,
+        hint=hint,
         failed_in=_WORKING_IN.get(str((item or {}).get("status")), "CheckQuota"),
         now=now(target),
     )
@@ -60,12 +62,17 @@ def _current(run: dict[str, Any]) -> str:
     return "" if current in ended else current
 
 
-def readable(cause: str) -> str:
-    """The message in a cause: a Lambda's is JSON with ``errorMessage``. At most 1,000 characters."""
+def readable(cause: str) -> tuple[str, str]:
+    """Message and hint in a cause: a Lambda's is JSON with ``errorMessage``. At most 1,000 characters each."""
     try:
         found = json.loads(cause)
     except ValueError:
         found = None
     if isinstance(found, dict) and isinstance(found.get("errorMessage"), str):
         cause = found["errorMessage"]
-    return cause if len(cause) <= _CAUSE_LIMIT else cause[: _CAUSE_LIMIT - 1] + "…"
+    message, hint = message_and_hint(cause)
+    return _cut(message), _cut(hint)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _CAUSE_LIMIT else text[: _CAUSE_LIMIT - 1] + "…"

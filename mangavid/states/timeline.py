@@ -90,7 +90,7 @@ def _tell(visit: Visit, kind: str, event: Item, at: datetime) -> None:
     elif kind.endswith(_FAILURE):
         details = _details(event)
         error = str(details.get("error") or ("States.Timeout" if kind.endswith("TimedOut") else ""))
-        cause = readable(str(details.get("cause") or ""))
+        cause, _ = readable(str(details.get("cause") or ""))
         visit.failures.append(Failure(attempt=max(1, visit.attempts), at=at, error=error, cause=cause))
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mangavid import faults, keys, protocol
-from mangavid.errors import ConditionFailed, LeaseLost, MangavidError, RenderError, StorageFull
+from mangavid.errors import ConditionFailed, LeaseLost, MangavidError, RenderError, StorageFull, told
 from mangavid.models import Chapter, Product, Rendered, Script, Speech, decode, encode
 from mangavid.ports import Target
 from mangavid.products import read_chapter, read_script, read_speech, render_inputs
@@ -53,7 +53,7 @@ def render(target: Target, lease: Lease, *, encoders: int) -> None:
     except _Drained:
         lease.give_up("the renderer's machine is being taken away")
     except MangavidError as problem:
-        lease.fail(type(problem).__name__, str(problem))
+        lease.fail(type(problem).__name__, told(problem))
 
 
 class _Render:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 
 from mangavid import faults, protocol
-from mangavid.errors import LeaseLost, MangavidError, YouTubeQuotaError
+from mangavid.errors import LeaseLost, MangavidError, YouTubeQuotaError, told
 from mangavid.ports import Target
 from mangavid.quota import next_reset, quota_day
 from mangavid.workers.lease import Lease
@@ -24,7 +24,7 @@ def upload(target: Target, lease: Lease) -> None:
     except YouTubeQuotaError as over:
         _wait_for_quota(target, lease, over)
     except MangavidError as problem:
-        lease.fail(type(problem).__name__, str(problem))
+        lease.fail(type(problem).__name__, told(problem))
 
 
 def _publish(target: Target, lease: Lease) -> None:
@@ -50,4 +50,4 @@ def _wait_for_quota(target: Target, lease: Lease, over: YouTubeQuotaError) -> No
         lease.commit(*changes)
     except LeaseLost:
         return
-    lease.fail(type(over).__name__, str(over))
+    lease.fail(type(over).__name__, told(over))

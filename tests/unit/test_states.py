@@ -10,7 +10,7 @@ import pytest
 
 from mangavid import keys, protocol
 from mangavid.config import Config, Quota
-from mangavid.errors import BadArchive, JobFailed, NoProgress, SpotCapacity
+from mangavid.errors import BadArchive, JobFailed, NoProgress, SpotCapacity, told
 from mangavid.ports import Change
 from mangavid.states import (
     check_quota,
@@ -424,6 +424,14 @@ def test_a_failure_is_written_on_the_job_in_words_and_the_run_goes_on(world: Wor
     )
     assert job.attempts == 1
     assert facts["next"] == "continue"
+
+
+def test_a_hint_that_came_with_the_message_is_kept_apart_from_it(world: World) -> None:
+    event = world.begin()
+    job_id = fetched(world, event)
+    cause = json.dumps({"errorMessage": told(BadArchive("a.cbz is cut off", hint="copy it again"))})
+    handle_error.handle(world.target, failure(event, "BadArchive", cause, job={"job_id": job_id}))
+    assert (world.job(job_id).cause, world.job(job_id).hint) == ("a.cbz is cut off", "copy it again")
 
 
 def test_a_failure_of_fetching_itself_finds_its_job_through_the_run(world: World) -> None:

@@ -183,7 +183,9 @@ def test_over_quota_the_video_waits_and_the_day_is_marked_before_the_answer(worl
     assert (job.status, job.not_before) == ("awaiting_upload", "2026-11-24T08:00:00.000000+00:00")
     assert job.rendered is not None
     assert world.jobs.items["QUOTA#2026-11-23"]["exhausted"] is True
-    assert world.callbacks.answers == [("failure", TOKEN, "YouTubeQuotaError", "quotaExceeded")]
+    (answer,) = world.callbacks.answers
+    assert answer[:3] == ("failure", TOKEN, "YouTubeQuotaError")
+    assert answer[3].startswith("quotaExceeded\nhint: ")
 
 
 def test_an_error_is_answered_by_its_class_name(world: World) -> None:
