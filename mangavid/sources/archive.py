@@ -80,7 +80,7 @@ class Archive:
         latest: dict[str, Member] = {}
         for position, info in enumerate(self._infos):
             kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.is_dir() or info.filename.endswith("\\") or kind not in (0, stat.S_IFREG):
+            if info.filename.endswith(("/", "\\")) or not info.filename or kind not in (0, stat.S_IFREG):
                 continue
             latest[info.filename] = Member(position, info.filename, shown(info.filename), info.file_size)
         #: Regular files, in the archive's order. Of two with the same name, the later one, as every zip tool does.
@@ -187,4 +187,4 @@ def _check_layout(name: str, infos: Sequence[zipfile.ZipInfo], directory: int) -
 
 
 def _mb(size: int) -> str:
-    return f"{size / (1024 * 1024):,.0f} MB"
+    return f"{size / 2**20:,.0f} MB" if size >= 2**20 else f"{size // 1024:,} KB"

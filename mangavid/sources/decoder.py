@@ -18,11 +18,9 @@ import warnings
 from typing import IO
 
 from PIL import (  # noqa: TID253  (this file exists to run Pillow in a process of its own)
-    AvifImagePlugin,
     GifImagePlugin,
     Image,
     ImageChops,
-    ImageCms,
     ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
@@ -37,7 +35,8 @@ MEMORY = 2 * 1024 * 1024 * 1024
 """Address space: 132 Mpx of CMYK (528 MB) and its RGB copy (396 MB) fit, with room for the PNG."""
 CPU_SECONDS = 30
 WALL_SECONDS = 60
-PLUGINS = (JpegImagePlugin, PngImagePlugin, WebPImagePlugin, GifImagePlugin, AvifImagePlugin)
+PLUGINS = (JpegImagePlugin, PngImagePlugin, WebPImagePlugin, GifImagePlugin)
+"""Imported to be there; AVIF's, which takes longer than all of them, is imported where a page needs it."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
 KEPT = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _PNG_DEPTH = 24
@@ -75,12 +74,13 @@ class NotAPage(Exception):
 
 def take_in(data: bytes) -> tuple[dict[str, object], bytes]:
     """Decode a page fully; returns what it is, and it as PNG where its own bytes are not plain."""
+    if data[4:8] == b"ftyp":
+        from PIL import AvifImagePlugin  # noqa: F401
+    if canvas := _webp_canvas(data):
+        _check_size(*canvas)
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(*image.size)
         width, height = image.size
-        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-            raise NotAPage(
-                f"{width:,} x {height:,} pixels; the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE:,} a side"
-            )
         image.load()
         plain = (
             image.format in KEPT
@@ -97,6 +97,22 @@ def take_in(data: bytes) -> tuple[dict[str, object], bytes]:
     out = io.BytesIO()
     page.save(out, "PNG", compress_level=1)
     return {"width": page.width, "height": page.height, "ext": "png"}, out.getvalue()
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise NotAPage(
+            f"is {width:,} x {height:,} pixels; the limit is {MAX_PIXELS // 10**6} megapixels and {MAX_SIDE:,} a side"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise NotAPage(f"is {width} x {height} pixels, too small to be a page")
+
+
+def _webp_canvas(data: bytes) -> tuple[int, int] | None:
+    """The size an extended WebP says it has. Pillow takes memory for all of it as soon as it opens one."""
+    if data[:4] != b"RIFF" or data[12:16] != b"VP8X" or len(data) < 30:
+        return None
+    return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
 
 
 def _orientation(image: Image.Image) -> int:
@@ -138,6 +154,8 @@ def _grey(image: Image.Image) -> bool:
 def _is_srgb(profile: object) -> bool:
     if not isinstance(profile, bytes) or not profile:
         return True
+    from PIL import ImageCms
+
     try:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
     except (ImageCms.PyCMSError, OSError, ValueError):
@@ -147,6 +165,8 @@ def _is_srgb(profile: object) -> bool:
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Colours by the page's own profile; one that does not fit the page is left unused."""
+    from PIL import ImageCms
+
     alpha = image.getchannel("A") if image.mode in ("RGBA", "LA") else None
     if image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("L" if image.mode == "LA" else "RGB")

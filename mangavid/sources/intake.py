@@ -77,9 +77,9 @@ def take_in(chapter: str, offered: Sequence[Offered]) -> Taken:
             break
     pages = tuple(result for result in results if not isinstance(result, str))
     if len(bad) > allowed or not pages:
-        rest = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        many = "its only page" if len(offered) == 1 else f"too many of its {len(offered)} pages"
         raise BadImage(
-            f"{chapter}: too many of its {len(offered)} pages can't be used: {bad[0]}{rest}",
+            f"{chapter}: {many} can't be used: {bad[0] if bad else 'none was read'}",
             hint="get the chapter again, or take the broken pages out",
         )
     return Taken(pages, tuple(bad), tuple(not isinstance(result, str) for result in results))
@@ -181,14 +181,13 @@ def _not_an_image(data: bytes) -> str:
 
 
 class _Decoder:
-    """One child process at a time; a new one where a page ended the last."""
+    """One child process at a time, started for the first page; a new one where a page ended the last."""
 
     def __init__(self) -> None:
         self.crashes = 0
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> _Decoder:
-        self._start()
         return self
 
     def __exit__(
@@ -198,14 +197,14 @@ class _Decoder:
 
     def _start(self) -> subprocess.Popen[bytes]:
         script = Path(__file__).with_name("decoder.py")
-        # Its environment holds no credentials; sys.path goes with it, since a Lambda's is set up by its runtime.
+        # No credentials in its environment. sys.path goes with it whole, as a Lambda's runtime sets up its own.
         environment = {
             "PYTHONPATH": os.pathsep.join(dict.fromkeys(entry for entry in sys.path if entry)),
             "PYTHONDONTWRITEBYTECODE": "1",
             **{key: os.environ[key] for key in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if key in os.environ},
         }
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-s", str(script)],
+            [sys.executable, "-P", "-S", str(script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

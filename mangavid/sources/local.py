@@ -78,8 +78,11 @@ class LibrarySource:
 
         Raises SourceNotFound where the folder is missing, BadInput where it is a file.
         """
-        if not self._root.exists():
-            raise SourceNotFound(f"the library folder {_show(self._root)} does not exist{_did_you_mean(self._root)}")
+        if not _exists(self._root):
+            raise SourceNotFound(
+                f"the library folder {_show(self._root)} does not exist{_did_you_mean(self._root)}",
+                hint="set source.library to the folder your chapters are in",
+            )
         if not self._root.is_dir():
             raise BadInput(f"the library {_show(self._root)} is not a folder", hint="set source.library to a folder")
         for path in sorted(_walk(self._root), key=lambda p: page_order(p.relative_to(self._root).as_posix())):
@@ -128,8 +131,10 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _check_is_chapter(path: Path) -> None:
     """Raises SourceNotFound, or BadInput that says what to do instead."""
-    if not path.exists():
-        raise SourceNotFound(f"{_show(path)} does not exist{_did_you_mean(path)}")
+    if not _exists(path):
+        raise SourceNotFound(
+            f"{_show(path)} does not exist{_did_you_mean(path)}", hint="a chapter is a folder of images, or a CBZ/ZIP"
+        )
     if path.is_dir():
         return
     if not path.is_file():
@@ -146,11 +151,18 @@ def _check_is_chapter(path: Path) -> None:
         raise BadInput(f"{_show(path)} is not a chapter", hint=hint)
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than names may be, a loop of links
+        return False
+
+
 def _did_you_mean(path: Path) -> str:
     """A close name in the same folder, as the end of a sentence."""
     try:
         names = [entry.name for entry in os.scandir(path.parent) if not is_junk(entry.name)]
-    except OSError:
+    except (OSError, ValueError):
         return ""
     by_lower = {name.lower(): name for name in names}
     close = difflib.get_close_matches(path.name.lower(), by_lower, 1, 0.7)
@@ -221,7 +233,7 @@ class _Chapter:
         for file in self.find(comicinfo.NAME)[:1]:
             try:
                 return comicinfo.read(self.read(file, comicinfo.MAX_BYTES))
-            except (comicinfo.Unreadable, intake.Unusable) as why:
+            except (comicinfo.Unreadable, intake.Unusable, BadArchive) as why:
                 notes.append(f"{shown(file)}: left aside: {why}")
         return comicinfo.ComicInfo()
 
@@ -230,10 +242,15 @@ def _open(path: Path, stack: ExitStack) -> _Chapter:
     """Raises BadArchive, BadInput."""
     if path.is_dir():
         try:
-            entries = [entry for entry in os.scandir(path) if entry.is_file()]
+            entries = list(os.scandir(path))
         except OSError as problem:
             raise BadInput(f"{_show(path)} can't be read: {problem.strerror}") from None
-        return _Chapter(_show(path), {entry.name: Path(entry.path) for entry in entries}, None)
+        files: dict[str, archive.Member | Path] = {}
+        for entry in entries:
+            with suppress(OSError):  # a link that leads to itself
+                if entry.is_file():
+                    files[entry.name] = Path(entry.path)
+        return _Chapter(_show(path), files, None)
     opened = stack.enter_context(archive.open_archive(path, _show(path)))
     return _Chapter(_show(path), {member.name: member for member in opened.members}, opened)
 
@@ -288,7 +305,7 @@ def _sidecar(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> Side
         try:
             data = chapter.read(name, sidecar.MAX_BYTES)
         except (intake.Unusable, BadArchive) as why:
-            raise BadSidecar(f"{chapter.name}: {shown(name)} {why}") from None
+            raise BadSidecar(f"{chapter.name}: {shown(name)} {why}", hint="take it out, or write it anew") from None
         return sidecar.read(data, f"{chapter.name}: {shown(name)}", read_yaml)
     return None
 

@@ -37,6 +37,9 @@ def read(data: bytes, name: str, read_yaml: ReadYaml) -> Sidecar:
         raw = msgspec.json.decode(data) if name.lower().endswith(".json") else read_yaml(data, name)
     except (msgspec.DecodeError, UnicodeError) as problem:
         raise BadSidecar(f"{name} can't be read: {problem}", hint=_HINT) from None
+    except BadSidecar as problem:
+        problem.hint = problem.hint or _HINT
+        raise
     except RecursionError:
         raise BadSidecar(f"{name} can't be read: it is nested too deeply", hint=_HINT) from None
     problems: list[str] = []
