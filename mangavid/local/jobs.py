@@ -33,11 +33,11 @@ class SqliteJobs:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     def _db(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
         if db is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
@@ -45,9 +45,15 @@ class SqliteJobs:
             self._local.db = db
         return db
 
+    def _rows(self, query: str, *values: str) -> list[Any]:
+        """What a query finds; nothing, without making a file, where nothing was ever written."""
+        if getattr(self._local, "db", None) is None and not self._path.exists():
+            return []
+        return self._db().execute(query, values).fetchall()
+
     def get(self, key: str) -> Item | None:
-        row = self._db().execute("SELECT body FROM items WHERE key = ?", (key,)).fetchone()
-        return _load(row[0]) if row else None
+        rows = self._rows("SELECT body FROM items WHERE key = ?", key)
+        return _load(rows[0][0]) if rows else None
 
     def change(self, *changes: Change) -> list[Item]:
         db = self._db()
@@ -75,16 +81,14 @@ class SqliteJobs:
     def by_status(self, *status: str) -> Iterator[Item]:
         marks = ", ".join("?" * len(status))
         chosen = f"status IN ({marks})" if status else "status IS NOT NULL"
-        rows = self._db().execute(
+        rows = self._rows(
             f"SELECT body FROM items WHERE key >= 'JOB#' AND key < 'JOB$' AND {chosen} ORDER BY sort DESC, key",  # noqa: S608 - question marks only
-            status,
+            *status,
         )
         return (_load(body) for (body,) in rows)
 
     def runs(self) -> Iterator[Item]:
-        rows = self._db().execute(
-            "SELECT body FROM items WHERE key >= 'RUN#' AND key < 'RUN$' ORDER BY sort DESC, key DESC"
-        )
+        rows = self._rows("SELECT body FROM items WHERE key >= 'RUN#' AND key < 'RUN$' ORDER BY sort DESC, key DESC")
         return (_load(body) for (body,) in rows)
 
 
