@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -78,3 +79,26 @@ def assert_plain_words(result: dict[str, Any]) -> None:
 
 def test_memory_stays_bounded_whatever_they_hold(results: dict[str, dict[str, Any]]) -> None:
     assert results[""]["peak"] < MEMORY
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bomb/200 MB said plainly", "truncated jpg/8 of 16", "sidecar/a tag", "path/missing, with orders in its name"],
+)
+def test_the_command_line_ends_with_code_3_and_plain_words(name: str, tmp_path: Path) -> None:
+    path = hostile.build(name, tmp_path / "in")
+    home = tmp_path / "home"
+    ran = subprocess.run(
+        [sys.executable, "-m", "mangavid", "run", str(path)],
+        cwd=REPOSITORY,
+        env={**os.environ, "MANGAVID_LOCAL_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 3, ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "hint: " in ran.stderr
+    assert not CONTROL.search(ran.stderr.replace("\n", ""))
+    assert {entry.name for entry in tmp_path.iterdir()} <= {"in", "home"}
