@@ -339,6 +339,33 @@ def test_ctrl_c_stops_a_run_in_order_and_the_next_run_goes_on(
 
 
 @pytest.mark.slow
+def test_a_run_whose_worker_died_with_it_goes_on_without_waiting_for_the_dead(
+    tmp_path: Path, env: dict[str, str], chapter: Path
+) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "mangavid", "run", chapter, "--json"], env=env, cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert run.stderr is not None
+    for line in run.stderr:
+        step = json.loads(line)
+        if (step["what"], step["state"]) == ("entered", "WaitForRender"):
+            break
+    (lock,) = (tmp_path / "home" / "instances").glob("render-*.lock")
+    for pid in (run.pid, int(lock.read_text())):
+        os.kill(pid, signal.SIGKILL)
+    run.communicate()
+    # A worker that can't be seen to be dead would be waited for 300 seconds.
+    onwards = subprocess.run(
+        [sys.executable, "-m", "mangavid", "run", "--json"], env=env, cwd=tmp_path, capture_output=True, timeout=150
+    )
+    assert onwards.returncode == 0, onwards.stderr
+    assert len(json.loads(onwards.stdout)["made"]) == 1
+    first = json.loads(onwards.stderr.splitlines()[0])
+    assert (first["what"], first["state"], first["title"]) == ("entered", "WaitForRender", "Đêm trăng 1")
+
+
+@pytest.mark.slow
 def test_on_a_terminal_a_run_ends_with_every_file_named(tmp_path: Path, env: dict[str, str], chapter: Path) -> None:
     screen = Screen("run", chapter, env=env, cwd=tmp_path)
     assert screen.end() == 0, screen.plain
