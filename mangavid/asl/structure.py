@@ -34,6 +34,7 @@ RESERVED_ERRORS = frozenset(
     }
 )
 TERMINAL = ("Succeed", "Fail")
+_NULLABLE = ("InputPath", "OutputPath", "ResultPath")
 
 
 def targets(state: State) -> Iterator[tuple[str, Any]]:
@@ -85,6 +86,7 @@ def problems(definition: State, *, need_token: bool = True) -> list[str]:
         if not isinstance(state, dict):
             found.append(f"{name}: must be an object")
             continue
+        found += [f"{name}: {problem}" for problem in _types(state)]
         found += [f"{name}: {problem}" for problem in _transitions(state, states)]
         found += [f"{name}: {problem}" for problem in _handlers(state)]
         found += [f"{name}: {problem}" for problem in _timers(state)]
@@ -105,11 +107,27 @@ def reachable(definition: State) -> set[str]:
     todo: list[Any] = [definition.get("StartAt")]
     while todo:
         name = todo.pop()
-        if name in seen or not isinstance(states.get(name), dict):
+        if not isinstance(name, str) or name in seen or not isinstance(states.get(name), dict):
             continue
         seen.add(name)
         todo += [target for _, target in targets(states[name])]
     return seen
+
+
+def _types(state: State) -> Iterator[str]:
+    """What every later check takes for granted."""
+    if not isinstance(state.get("Type"), str):
+        yield "Type must be a string"
+    for field, value in state.items():
+        # InputPath, OutputPath and ResultPath may be null.
+        if field.endswith("Path") and not isinstance(value, str) and not (value is None and field in _NULLABLE):
+            yield f"{field} must be a path"
+    for at, catcher in enumerate(dicts(state.get("Catch"))):
+        if not isinstance(catcher.get("ResultPath", "$"), str | None):
+            yield f"Catch[{at}].ResultPath must be a path"
+    for at, retrier in enumerate(dicts(state.get("Retry"))):
+        if not isinstance(retrier.get("MaxAttempts", 3), int):
+            yield f"Retry[{at}].MaxAttempts must be a whole number"
 
 
 def _transitions(state: State, states: State) -> Iterator[str]:

@@ -92,6 +92,19 @@ def test_an_answer_counts_also_where_the_call_then_fails_or_hangs(after: Plan, t
     assert world.seconds()[-1] < 20
 
 
+def test_an_answer_just_before_the_timeout_counts_though_the_call_hangs(tmp_path: Path) -> None:
+    world = World(tmp_path, machine(W={**WORKER, "HeartbeatSeconds": 50, "TimeoutSeconds": 60}))
+
+    def plan(call: Call) -> Plan:
+        world.timeline.after(45, lambda: world.client.heartbeat(call.token))
+        world.timeline.after(59, lambda: world.client.success(call.token, {"just": "in time"}))
+        return []
+
+    world.plan = plan
+    assert world.run().output == {"just": "in time"}
+    assert "TaskTimedOut" not in world.types()
+
+
 def test_a_second_answer_an_unknown_token_and_a_malformed_one_are_told_apart(tmp_path: Path) -> None:
     world = World(tmp_path, machine(W=WORKER))
     said: list[str] = []

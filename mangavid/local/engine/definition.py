@@ -126,7 +126,7 @@ class _State:
         self.supports = supports
 
     def reasons(self) -> Iterator[str]:
-        kind = self.state.get("Type")
+        kind = str(self.state.get("Type"))
         if kind in _NOT_HERE:
             yield _NOT_HERE[kind]
             return
@@ -245,7 +245,8 @@ class _State:
             yield f"{where}BackoffRate must be at least 1.0"
         if retrier.get("JitterStrategy", "NONE") not in ("NONE", "FULL"):
             yield f"{where}JitterStrategy must be NONE or FULL"
-        if "MaxDelaySeconds" in retrier and retrier.get("IntervalSeconds", 1) > retrier["MaxDelaySeconds"]:
+        interval, most_delay = retrier.get("IntervalSeconds", 1), retrier.get("MaxDelaySeconds")
+        if isinstance(interval, int) and isinstance(most_delay, int) and interval > most_delay:
             yield f"{where}MaxDelaySeconds must not be below IntervalSeconds"
 
     def _choice(self) -> Iterator[str]:

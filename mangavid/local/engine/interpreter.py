@@ -191,11 +191,8 @@ class _Drive:
                 return self.rules.due(cursor, now) if cursor.due is not None and at >= cursor.due else None
         if seen.beats > cursor.beats:
             return self.rules.beat(cursor, seen.beats, now)
-        if seen.answer is None and (seen.expired or _past(cursor.heartbeat, at)):
-            return self.rules.timed_out(cursor, now)
-        if _past(cursor.timeout, at):
-            return self.rules.timed_out(cursor, now)
-        return None
+        late = seen.expired or _past(cursor.heartbeat, at) or _past(cursor.timeout, at)
+        return self.rules.timed_out(cursor, now) if late and seen.answer is None else None
 
     def _of_task(self, seen: Seen) -> Transition | None:
         """An answer or an outcome, whichever counts. An answer that came stands, whatever the call then did."""
@@ -258,7 +255,9 @@ class _Drive:
         at = self.clock.now().timestamp()
         deadlines = self.cursor.deadlines()
         if self.answered_since is not None:
-            deadlines.append(at + GRACE - (self.clock.monotonic() - self.answered_since))
+            # The attempt's own timers no longer count.
+            grace = at + GRACE - (self.clock.monotonic() - self.answered_since)
+            deadlines = [grace] if self.cursor.expires is None else [grace, self.cursor.expires]
         self.idle(max(0.0, min(deadlines) - at) if deadlines else None)
 
     def _nap(self, seconds: float | None) -> None:
