@@ -5,7 +5,6 @@ PyAV: import this module inside functions.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from av.video.frame import VideoFrame  # noqa: TID253 - this file exists for PyA
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc  # noqa: TID253
 
 from mangavid import config, faults
-from mangavid.errors import RenderError, StorageFull
+from mangavid.errors import RenderError
 from mangavid.video import frames
+from mangavid.video.files import commit, disk
 from mangavid.video.pictures import Pages, Pixels
 from mangavid.video.timeline import X264_PARAMS, X264_PRESET, Segment
 
@@ -94,31 +94,6 @@ def _frame(buffer: Pixels, settings: config.Video) -> VideoFrame:
         rows[:, : plane.width] = flat[at : at + size].reshape(plane.height, plane.width)
         at += size
     return frame
-
-
-def commit(part: Path, out: Path) -> None:
-    """Make ``part`` durable under the name ``out``."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    faults.point("file.before_rename")
-    part.replace(out)
-    if os.name == "posix":
-        folder = os.open(out.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-@contextmanager
-def disk(out: Path) -> Iterator[None]:
-    """A full disk, in whatever words it is reported, as StorageFull."""
-    try:
-        yield
-    except OSError as problem:  # av.error.OSError among them
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageFull(f"no space left in {out.parent}") from problem
-        raise RenderError(f"{out.name} could not be written: {problem.strerror or problem}") from problem
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from av.video.stream import VideoStream  # noqa: TID253
 
 from mangavid import faults
 from mangavid.errors import RenderError
-from mangavid.video.encoder import TICKS, commit, disk, refusals, timescale
+from mangavid.video.encoder import TICKS, refusals, timescale
+from mangavid.video.files import commit, disk
 from mangavid.video.timeline import Timeline
 
 

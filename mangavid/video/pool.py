@@ -51,7 +51,8 @@ class _Heard(NamedTuple):
 class Encoders:
     """``count`` encoder processes (0: one a processor), started at once; use as a context manager.
 
-    ``run`` is for one thread; ``drain`` may be called from any thread and from signal handlers.
+    Make it, and call ``run``, in a thread that lives as long as the pool: Linux kills the processes with the thread
+    that started them. ``drain`` may be called from any thread and from signal handlers.
     """
 
     def __init__(self, count: int = 0, *, stall_seconds: float = STALL_SECONDS) -> None:
@@ -59,6 +60,7 @@ class Encoders:
         self._draining = threading.Event()
         self._heard: queue.SimpleQueue[_Heard] = queue.SimpleQueue()
         self._encoders: list[_Encoder] = []
+        self._idle_deaths = 0
         try:
             for _ in range(count or _processors()):
                 self._encoders.append(_Encoder(self._heard))
@@ -150,7 +152,11 @@ class Encoders:
 
     def _replace(self, dead: _Encoder) -> Job | None:
         dead.kill()
-        if dead.job is not None:
+        if dead.job is None:
+            self._idle_deaths += 1
+            if self._idle_deaths > TRIES:
+                raise RenderError(f"encoders keep dying with nothing to do: the last {dead.obituary()}")
+        else:
             for part in dead.job.out.parent.glob(f".*.{dead.pid}.part"):
                 part.unlink(missing_ok=True)
         self._encoders[self._encoders.index(dead)] = _Encoder(self._heard)

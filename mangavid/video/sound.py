@@ -19,6 +19,7 @@ from mangavid import config, faults
 from mangavid.errors import ConfigError, RenderError
 from mangavid.models import Struct
 from mangavid.video import ffmpeg
+from mangavid.video.files import commit, disk
 from mangavid.video.timeline import SAMPLE_RATE, Timeline
 
 #: How far the finished file may be off (LU), how near is aimed at, and its highest true peak (dBTP).
@@ -59,7 +60,7 @@ def make_soundtrack(timeline: Timeline, wav_files: Mapping[int, Path], settings:
     ConfigError (music file), StorageFull.
     """
     limit = 60 + 2 * timeline.seconds
-    with TemporaryDirectory(prefix="sound-", dir=out.parent) as folder:
+    with disk(out), TemporaryDirectory(prefix="sound-", dir=out.parent) as folder:
         work = Path(folder)
         narration, mixed, part = work / "narration.wav", work / "mix.wav", work / "soundtrack.m4a"
         write_narration(timeline, wav_files, narration)
@@ -70,8 +71,6 @@ def make_soundtrack(timeline: Timeline, wav_files: Mapping[int, Path], settings:
         found = _parse(ffmpeg.run(target, seconds=limit, what="mixing the sound"))
         measured = _master(timeline, mixed, found, settings, part, limit)
         faults.point("soundtrack.before_rename")
-        from mangavid.video.encoder import commit
-
         commit(part, out)
     return measured
 

@@ -79,7 +79,7 @@ def _rgb(pixels: Pixels) -> Pixels:
 def _with_title(image: Image.Image, words: str, area: tuple[int, int, int, int], *, shade: bool) -> Image.Image:
     """The title as large as fits the area, white with a dark outline, bottom-aligned over a shade or centred."""
     left, top, right, bottom = area
-    for size in range(104, 27, -4):
+    for size in range(128, 27, -4):
         face = lettering.font(size)
         lines = _wrap(words, face, right - left)
         leading = round(size * 1.2)

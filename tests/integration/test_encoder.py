@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from mangavid.errors import RenderError, StorageFull
-from mangavid.video import encoder, pictures, pool, processes
+from mangavid.video import encoder, files, pictures, pool, processes
 from mangavid.video.timeline import Timeline
 from tests.videos import SMALL, Made, drawing, made, replace_text
 
@@ -116,9 +116,9 @@ def test_a_segment_that_fails_leaves_no_file(chapter: Made, tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(StorageFull, match="no space left"), encoder.disk(tmp_path / "x"):
+    with pytest.raises(StorageFull, match="no space left"), files.disk(tmp_path / "x"):
         raise OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(RenderError, match="x could not be written"), encoder.disk(tmp_path / "x"):
+    with pytest.raises(RenderError, match="x could not be written"), files.disk(tmp_path / "x"):
         raise OSError(errno.EIO, "Input/output error")
 
 
