@@ -140,6 +140,7 @@ class TtsUnavailable(UpstreamUnavailable):
 
 
 class StorageFull(UpstreamUnavailable):
+    transient = False  # it does not pass by itself
     summary = "There is not enough disk space."
     default_hint = "free some space, then run the same command again: it goes on where it stopped"
 

@@ -19,7 +19,7 @@ from mangavid.sources.names import clean
 ReadYaml = Callable[[bytes, str], Any]
 """Parses YAML bytes safely into plain values; raises BadSidecar naming the file (its second argument)."""
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 256 * 1024
 MAX_TEXT = 2_000
 MAX_PAGES = 2_000
 MAX_PANELS = 200
