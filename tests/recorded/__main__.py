@@ -15,6 +15,9 @@ from tests.recorded.replaying import judge
 
 def main(folder: Path, word: str = "") -> int:
     known = definitions(folder)
+    for name, definition in known.items():
+        if not definition:
+            print(f"{'unreadable':14} {name}")
     verdicts: Counter[str] = Counter()
     for recording in recordings(folder):
         if word not in recording.name:

@@ -51,15 +51,15 @@ def json5(text: str) -> Any:
 
 
 def definitions(folder: Path) -> dict[str, Any]:
-    """Definitions by file name, those that are no JSON5 left out."""
-    found = {}
-    for path in sorted((folder / "definitions").rglob("*.json*")):
+    """Definitions by their path in the folder; a file that can't be read is there as an empty one."""
+    found: dict[str, Any] = {}
+    root = folder / "definitions"
+    for path in sorted(root.rglob("*.json*")):
         try:
             loaded = json5(path.read_text(encoding="utf-8"))
         except yaml.YAMLError:
-            continue
-        if isinstance(loaded, dict):
-            found[path.name] = loaded
+            loaded = {}
+        found[str(path.relative_to(root))] = loaded if isinstance(loaded, dict) else {}
     return found
 
 
