@@ -59,14 +59,17 @@ class Motion(Struct, frozen=True):
         )
 
 
-def choose(width: int, height: int, *, index: int, frames: int, direction: Direction, video: Video) -> Motion:
+def choose(
+    width: int, height: int, *, index: int, frames: int, direction: Direction, video: Video, page: bool = False
+) -> Motion:
     """The motion for a panel of ``width`` × ``height`` pixels that is in view for ``frames`` frames.
 
     Depends on nothing else, so the same panel always moves the same way. Panels that could be zoomed or panned are
-    alternately one and the other, by ``index``; so are zooms in and out.
+    alternately one and the other, by ``index``; so are zooms in and out. A whole ``page`` that stands in for its panels
+    is always panned where it is tall: seen all at once, its lettering would be too small to read.
     """
     tallness = (height / video.height) / (width / video.width)
-    if tallness >= TALLER or (tallness >= TALL and index % 2):
+    if tallness >= TALLER or (tallness >= TALL and (page or index % 2)):
         pan = _pan_down(width, height, frames, video, hurry=tallness >= TALLER)
     elif tallness <= 1 / WIDE:
         pan = _pan_across(width, height, frames, video, leftward=direction == "rtl")

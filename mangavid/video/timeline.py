@@ -176,7 +176,15 @@ def _shown(chapter: Chapter, scene: Scene, index: int, frames: int, settings: co
         hashes=tuple(pages[piece.page].sha256 for piece in panel.pieces),
         width=width,
         height=height,
-        motion=camera.choose(width, height, index=index, frames=frames, direction=chapter.direction, video=settings),
+        motion=camera.choose(
+            width,
+            height,
+            index=index,
+            frames=frames,
+            direction=chapter.direction,
+            video=settings,
+            page=panel.confidence == 0,
+        ),
     )
 
 

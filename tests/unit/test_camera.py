@@ -81,9 +81,11 @@ def test_a_wide_panel_is_panned_in_reading_direction(direction: Direction, sign:
 
 
 def test_a_whole_page_shown_for_want_of_panels_is_panned_at_a_readable_size() -> None:
-    motion = choose(1440, 2048, frames=160, index=1)
-    assert motion.kind == "pan"
-    assert motion.w >= 0.5 * VIDEO.width
+    for index in (0, 1):
+        for frames in (60, 160, 900):
+            motion = camera.choose(1440, 2048, index=index, frames=frames, direction="rtl", video=VIDEO, page=True)
+            assert motion.kind == "pan"
+            assert motion.w >= 0.5 * VIDEO.width
 
 
 def test_zooms_go_in_and_out_by_turns_and_end_with_the_whole_panel_in_view() -> None:
