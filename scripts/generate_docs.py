@@ -1,16 +1,22 @@
 """Write the pages of docs/ that are made from the code: ``python scripts/generate_docs.py``.
 
-docs/exit-codes.md comes from ``mangavid.errors``, docs/cli.md from the command line itself; a test holds them current.
+docs/exit-codes.md comes from ``mangavid.errors``, docs/cli.md from the command line itself. docs/state-machine.md and
+docs/ARCHITECTURE.md are written by hand but for the parts between markers, which come from ``statemachine.asl.json``
+(``generate_states``). A test holds all of them current.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import generate_states as states  # noqa: E402
 
 from mangavid.cli.app import app  # noqa: E402
 from mangavid.cli.menu import EXAMPLES, GROUPS  # noqa: E402
@@ -21,7 +27,7 @@ MEANINGS = {
     1: "A bug in mangavid. The line says where its details are.",
     2: "The command line or a setting is wrong.",
     3: "A chapter, page, archive or sidecar can't be used, or what was named does not exist.",
-    4: "Jobs failed, and none was made.",
+    4: "Jobs failed, and no video was made.",
     5: "The day's quota is used up, and nothing was made.",
     6: "A service, tool or disk is unavailable: try again.",
     7: "Credentials are missing, expired or lack a permission.",
@@ -44,6 +50,9 @@ history of an execution and in `--json`. «again» marks causes from outside tha
 | code | meaning |
 |---|---|
 {codes}
+
+`mangavid run` may meet several errors. It leaves with 0 where at least one video was made, or was there already. Where
+every chapter failed, it leaves with 3, 6 or 7 if all failures have that code, else with 4.
 
 | code | error | what it says | again |
 |---|---|---|---|
@@ -132,7 +141,41 @@ def _option(param: Any) -> str:
     return f"| `{names}{f' {param.metavar}' if param.metavar else ''}` | {param.help} |"
 
 
-PAGES = {"exit-codes.md": exit_codes, "cli.md": cli}
+def filled(page: str, parts: Mapping[str, Callable[[], str]]) -> str:
+    """A page as it is, with each part between ``<!-- made: NAME -->`` and ``<!-- end -->`` made anew."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for name, part in parts.items():
+        marked = re.compile(rf"(<!-- made: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        made = part()
+        text, found = marked.subn(lambda at, made=made: f"{at[1]}\n{made}\n\n{at[2]}", text)
+        assert found == 1, f"{page}: the part {name} is marked {found} times"
+    return text
+
+
+def state_machine() -> str:
+    """docs/state-machine.md."""
+    parts = {
+        "diagram": states.diagram,
+        "states": states.table,
+        "retries": states.retries,
+        "groups": states.groups,
+        "data": states.data,
+        "errors": states.errors,
+    }
+    return filled("state-machine.md", parts)
+
+
+def architecture() -> str:
+    """docs/ARCHITECTURE.md."""
+    return filled("ARCHITECTURE.md", {"names": states.names})
+
+
+PAGES = {
+    "exit-codes.md": exit_codes,
+    "cli.md": cli,
+    "state-machine.md": state_machine,
+    "ARCHITECTURE.md": architecture,
+}
 
 
 def main() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import json
 import os
 import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -391,28 +389,3 @@ def test_a_home_that_is_a_file_is_told(cli: Run) -> None:
     assert (code, out) == (6, "")
     assert "afile" in err
     assert "a bug" not in err
-
-
-# --- the pages made from all this -----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "scripts" / "generate_docs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("page", ["exit-codes.md", "cli.md"])
-def test_the_generated_pages_are_current(generator: ModuleType, page: str) -> None:
-    current = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    assert current == generator.PAGES[page](), "run: python scripts/generate_docs.py"
-
-
-def test_the_page_of_exit_codes_has_every_code_that_a_command_can_leave_with(generator: ModuleType) -> None:
-    page = generator.exit_codes()
-    for kind in errors.every_error():
-        assert f"| {kind.exit_code} |" in page
