@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mangavid.local.engine.definition import Resource
-from mangavid.local.engine.intrinsics import dumps
+from mangavid.local.engine.jsontext import dumps
+
+if TYPE_CHECKING:
+    from mangavid.local.engine.definition import Resource
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 from mangavid.local.engine import jsonpath
+from mangavid.local.engine.jsontext import dumps
 
 _MAX_TEXT = 10_000
 _MAX_ARRAY = 1_000
@@ -62,11 +63,6 @@ class Call:
                 yield from arg.paths()
             elif isinstance(arg, PathArg):
                 yield arg.text
-
-
-def dumps(value: Any) -> str:
-    """Compact JSON, as Step Functions writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def evaluate(call: Call, read: Callable[[str], Any], random: Random) -> Any:

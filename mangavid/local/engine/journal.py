@@ -18,7 +18,7 @@ from mangavid.errors import LeaseLost, Locked, SourceNotFound, UsageError
 from mangavid.local.engine import events
 from mangavid.local.engine.cursor import MAX_BYTES, MAX_EVENTS, Answer, Cursor, End, Facts, Transition
 from mangavid.local.engine.events import Event
-from mangavid.local.engine.intrinsics import dumps
+from mangavid.local.engine.jsontext import dumps
 from mangavid.local.engine.store import Store
 from mangavid.ports import Execution, Item
 

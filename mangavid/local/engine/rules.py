@@ -14,7 +14,7 @@ from mangavid.local.engine import choice, events, jsonpath
 from mangavid.local.engine.cursor import MAX_BYTES, MAX_WAIT, Answer, Cursor, End, Facts, Transition
 from mangavid.local.engine.definition import Machine, State
 from mangavid.local.engine.events import Event, TaskEvents
-from mangavid.local.engine.intrinsics import dumps
+from mangavid.local.engine.jsontext import dumps
 from mangavid.local.engine.template import Scope, StateError, runtime_error
 from mangavid.local.engine.tokens import new_token
 

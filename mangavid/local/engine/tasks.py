@@ -12,7 +12,7 @@ from random import Random, SystemRandom
 from typing import Any, Protocol
 from uuid import UUID
 
-from mangavid.local.engine.intrinsics import dumps
+from mangavid.local.engine.jsontext import dumps
 
 
 @dataclass(frozen=True)

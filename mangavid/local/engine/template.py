@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from mangavid.local.engine import intrinsics, jsonpath
+from mangavid.local.engine.jsontext import dumps
 
 
 class StateError(Exception):
@@ -55,7 +56,7 @@ class Scope:
             try:
                 return self.read(text)
             except jsonpath.NotFound:
-                shown = intrinsics.dumps(self.context if text.startswith("$$") else self.document)
+                shown = dumps(self.context if text.startswith("$$") else self.document)
                 raise runtime_error(
                     f"The JSONPath '{text}' specified for the field '{field}' could not be found in the input '{shown}'"
                 ) from None
@@ -63,7 +64,7 @@ class Scope:
         try:
             return intrinsics.evaluate(call, self.read, self.random)
         except intrinsics.PathMissing as missing:
-            shown = intrinsics.dumps(self.context if missing.path.startswith("$$") else self.document)
+            shown = dumps(self.context if missing.path.startswith("$$") else self.document)
             raise runtime_error(
                 f"The function '{text}' had the following error: The JsonPath argument for the field "
                 f"'{missing.path}' could not be found in the input '{shown}'"
