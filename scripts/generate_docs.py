@@ -74,8 +74,8 @@ Made by `scripts/generate_docs.py` from the commands themselves: change those, n
 - `--json` prints one document to stdout: sorted keys, plain ASCII, times in ISO 8601. With it, `mangavid run` tells
   each step as a line of JSON on stderr.
 - An error is one line on stderr, `mangavid: what happened: where, why`, and one beginning with `hint:` that says what
-  to do. With `--json` it is one line of JSON on stderr instead: `error` (the class in
-  [exit-codes.md](exit-codes.md)), `message`, `hint`, `exit_code`.
+  to do. (Of several wrong settings each has a line.) With `--json` it is one line of JSON on stderr instead: `error`
+  (the class in [exit-codes.md](exit-codes.md)), `message`, `hint`, `exit_code`.
 - Nothing asks a question. No text from outside (a title, a file name) can give the terminal an order or is read as
   markup.
 - `NO_COLOR=1` takes the colours away. `MANGAVID_DEBUG=1` shows the traceback of a bug.
