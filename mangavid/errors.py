@@ -180,7 +180,7 @@ class Interrupted(MangavidError):
 
 
 class LeaseLost(MangavidError):
-    """The token is closed or the epoch has moved on: this worker is no longer the one (reliability § 2.4)."""
+    """The token is closed or the epoch has moved on: this worker is no longer the one."""
 
 
 class ConditionFailed(MangavidError):

@@ -41,7 +41,7 @@ def slug(text: str, limit: int) -> str:
 
 
 def job_id(source: str, title: str, chapter: str, language: str) -> str:
-    """``[a-z0-9-]{1,64}`` from what names a chapter (rulings 12): readable, and the same however often it is made."""
+    """``[a-z0-9-]{1,64}`` from what names a chapter: readable, and the same however often it is made."""
     words = slug(f"{title} {chapter}".strip(), 50)
     tail = digest(source, title, chapter, language)[:10]
     return f"{words}-{tail}" if words else tail

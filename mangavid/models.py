@@ -133,7 +133,7 @@ class Chapter(Struct, frozen=True):
     panels: tuple[Panel, ...]
     credits: Credits = Credits()
     sidecar: Sidecar | None = None
-    #: Pages left out, each as «name: why» (rulings 7).
+    #: Pages left out, each as «name: why».
     skipped: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
@@ -221,7 +221,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """The job item, ``JOB#<job_id>`` (reliability § 2.2). Written only by conditional updates."""
+    """The job item, ``JOB#<job_id>``. Written only by conditional updates."""
 
     job_id: str
     status: JobState
@@ -251,7 +251,7 @@ class Job(Struct, frozen=True):
     heartbeat_at: str = ""
     ckpt: Checkpoint = Checkpoint()
     ckpt_at_dispatch: int = 0
-    #: Times in a row that a relaunch had advanced nothing (rulings 5).
+    #: Times in a row that a relaunch had advanced nothing.
     stalled: int = 0
     last_interruption: str = ""
     rendered: Rendered | None = None

@@ -47,9 +47,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Jobs(Protocol):
-    """The jobs table: items by key, changed only by conditional updates (never read-modify-write, H56).
+    """The jobs table: items by key, changed only by conditional updates (never read-modify-write).
 
-    Reads are strongly consistent except ``by_status``, which may lag (H54). Values are JSON values and string sets
+    Reads are strongly consistent except ``by_status``, which may lag. Values are JSON values and string sets
     (as ``frozenset[str]``).
     """
 
@@ -147,7 +147,7 @@ class Instances(Protocol):
     """Machines (or processes) that work on one job's phase at one epoch."""
 
     def launch(self, phase: Phase, job_id: str, epoch: int) -> str:
-        """Start one; idempotent for the same arguments (H38). Returns its id. Raises SpotCapacity."""
+        """Start one; idempotent for the same arguments. Returns its id. Raises SpotCapacity."""
 
     def alive(self, instance: str) -> bool:
         """Pending or running."""

@@ -15,11 +15,11 @@ from mangavid.models import Job
 from mangavid.ports import Change, Clause, Item, Phase
 
 MAX_ATTEMPTS = 3
-"""Failures of a chapter before it is quarantined (H1)."""
+"""Failures of a chapter before it is quarantined."""
 MAX_FAILURES_IN_A_ROW = 3
-"""Failures in a row that stop a run (H1)."""
+"""Failures in a row that stop a run."""
 STALLED_LIMIT = 2
-"""Relaunches in a row that advanced nothing before NoProgress (rulings 5)."""
+"""Relaunches in a row that advanced nothing before NoProgress."""
 HEARTBEAT_SECONDS = 60.0
 FENCE_SECONDS = 240.0
 """Without a good heartbeat for this long a worker has no more effects (its token expires at 300 s)."""
@@ -28,7 +28,7 @@ FRESH_SECONDS = 90.0
 """An irreversible act needs a heartbeat at most this old."""
 TOKEN_WAIT_SECONDS = 240.0
 WATCHDOG_SECONDS = 600.0
-"""Without progress for this long a worker stops its heartbeats (H42)."""
+"""Without progress for this long a worker stops its heartbeats."""
 
 FINISHED = ("uploaded", "cleaned")
 STOPPING = ("ConfigError", "AuthError", "RightsMissing", "StorageFull")
@@ -63,7 +63,7 @@ def may_take(item: Item | None, *, mine: str, running: bool, again: bool) -> boo
 def claim(
     item: Item | None, job_id: str, *, run: str, execution: str, fields: Mapping[str, Any], now: str, again: bool
 ) -> tuple[Change, Change]:
-    """Take a chapter for a run: the job item and the run's, together. Lost where another took it in between (H54)."""
+    """Take a chapter for a run: the job item and the run's, together. Lost where another took it in between."""
     held: list[Sequence[Clause]]
     if item is None or "status" not in item:
         held = [(Clause("status", "absent"),)]
@@ -169,7 +169,7 @@ def attach(job: Job, *, token: str, retry: int, relaunch: bool, now: str) -> Cha
 
 
 def claim_lease(job_id: str, phase: Phase, epoch: int, owner: str, now: str) -> Change:
-    """Become the worker of this epoch; a second instance of it loses (H38)."""
+    """Become the worker of this epoch; a second instance of it loses."""
     return Change(
         key=keys.job_item(job_id),
         set={"lease_owner": owner, "heartbeat_at": now},
@@ -201,7 +201,7 @@ def interrupted(job_id: str, epoch: int, why: str, now: str) -> Change:
 
 
 def commit_render(job_id: str, epoch: int, rendered: Mapping[str, Any], now: str) -> Change:
-    """Point the job at its finished files: once, and only by the worker of this epoch (H50)."""
+    """Point the job at its finished files: once, and only by the worker of this epoch."""
     return Change(
         key=keys.job_item(job_id),
         set={"rendered": dict(rendered), "status": "rendered", "updated_at": now},
@@ -210,7 +210,7 @@ def commit_render(job_id: str, epoch: int, rendered: Mapping[str, Any], now: str
 
 
 def commit_upload(job: Job, video_id: str, published: str, quota_day: str, now: str) -> list[Change]:
-    """Record the published video and count it, in one transaction (H17). Needs no epoch: what is published is true."""
+    """Record the published video and count it, in one transaction. Needs no epoch: what is published is true."""
     changes = [
         Change(
             key=keys.job_item(job.job_id),
@@ -230,7 +230,7 @@ def commit_upload(job: Job, video_id: str, published: str, quota_day: str, now: 
 
 
 def await_upload(job_id: str, epoch: int, day: str, not_before: str, now: str) -> list[Change]:
-    """Over quota: the rendered video waits, and the day is marked used up, before the token is answered (rulings 6)."""
+    """Over quota: the rendered video waits, and the day is marked used up, before the token is answered."""
     return [
         Change(
             key=keys.job_item(job_id),
@@ -304,7 +304,7 @@ def record_failure(
 def next_step(run: Item, *, quota: int, today: str) -> Next:
     """Whether the run goes on to another chapter. It ends when it can't go on, and aborts where it made nothing.
 
-    The cap on iterations bounds the history (H2); a run is pinned to the quota day it began in (H10).
+    The cap on iterations bounds the history; a run is pinned to the quota day it began in.
     """
     over = (
         bool(run.get("stop"))

@@ -1,4 +1,4 @@
-"""The quota day: YouTube's day, midnight to midnight in America/Los_Angeles (a fixed UTC-8 is wrong in summer, H18)."""
+"""The quota day: YouTube's day, midnight to midnight in America/Los_Angeles (a fixed UTC-8 is wrong in summer)."""
 
 from __future__ import annotations
 

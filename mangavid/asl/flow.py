@@ -1,4 +1,4 @@
-"""Which paths are there: a data-flow over the definition (H7).
+"""Which paths are there: a data-flow over the definition.
 
 A path that finds nothing is States.Runtime, which nothing catches: the execution dies, and HandleError with it. So
 every ``$.x`` that a state uses must be there on every way into it, also on the ways that a Catch opens. What a document

@@ -1,7 +1,7 @@
 """Our own lint of the state machine: what the public validators let pass, and the rules of the house.
 
-The rules come from what went wrong or would: a retry that never sees a dead worker (H5), a handler that dies of a
-missing path (H7), a permanent error that is tried again.
+The rules come from what went wrong or would: a retry that never sees a dead worker, a handler that dies of a
+missing path, a permanent error that is tried again.
 """
 
 from __future__ import annotations

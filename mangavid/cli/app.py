@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +69,7 @@ def main(args: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    return guarded(lambda: _invoked(list(args)), as_json="--json" in args)
+    return copy_context().run(guarded, lambda: _invoked(list(args)), as_json="--json" in args)
 
 
 def guarded(command: Callable[[], int], *, as_json: bool) -> int:

@@ -7,11 +7,16 @@ invisible characters. Every function here passes what it prints through ``safe``
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -40,6 +45,9 @@ STYLES = {
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
 )
+#: A command of ours in a sentence.
+_COMMAND = re.compile(r"\bmangavid (run|status|history|retry|quota|config(?! example))\b")
+_invocation = ContextVar("invocation", default="mangavid")
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Cn", "Co"})
 
 
@@ -66,8 +74,21 @@ def write(text: object = "") -> None:
 
 
 def say(text: object = "") -> None:
-    """A line for the person, to stderr."""
-    _line(sys.stderr, text)
+    """A line for the person, to stderr. A command in it can be typed as it stands, see ``called_with``."""
+    _line(sys.stderr, _COMMAND.sub(lambda found: f"{_invocation.get()} {found[1]}", safe(text)))
+
+
+def called_with(*flags: str) -> None:
+    """From now on the commands that ``say`` names carry these flags, so that they work where this one worked."""
+    _invocation.set(shlex.join([_program(), *flags]))
+
+
+def _program() -> str:
+    """What to type for mangavid: its name where the shell finds it, else the path it was started by."""
+    started = Path(sys.argv[0])
+    if shutil.which("mangavid") or started.name != "mangavid":
+        return "mangavid"
+    return os.path.relpath(started) if started.is_relative_to(Path.cwd()) else str(started)
 
 
 def _line(stream: TextIO, text: object) -> None:

@@ -87,7 +87,10 @@ def _made(made: Made) -> None:
 
 def _failed(failed: Failed) -> None:
     what = failed.title or failed.job_id or "the run"
-    output.say(f"failed: {what}: {failed.state}: {': '.join(part for part in (failed.error, failed.cause) if part)}")
+    first, *rest = failed.cause.splitlines() or [""]
+    output.say(f"failed: {what}: {failed.state}: {': '.join(part for part in (failed.error, first) if part)}")
+    for line in rest:
+        output.say(f"  {line.strip()}")
     if failed.hint:
         output.say(f"hint: {failed.hint}")
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mangavid.cli import output
+
 if TYPE_CHECKING:
     from mangavid.configfile import Loaded
     from mangavid.ports import Target
@@ -42,4 +44,6 @@ class Session:
 def session(ctx: typer.Context, config: Path | None = None, home: str | None = None) -> Session:
     """The session of a command, its own global options over those before it."""
     before = ctx.find_root().obj
-    return Session(config or before["config"], home or before["home"])
+    config, home = config or before["config"], home or before["home"]
+    output.called_with(*(["--config", str(config)] if config else []), *(["--home", home] if home else []))
+    return Session(config, home)

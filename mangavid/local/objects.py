@@ -1,4 +1,4 @@
-"""The object store as a folder. A put writes a temporary file, syncs it, renames it, syncs the folder (H51)."""
+"""The object store as a folder. A put writes a temporary file, syncs it, renames it, syncs the folder."""
 
 from __future__ import annotations
 

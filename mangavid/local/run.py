@@ -136,7 +136,7 @@ class _Run:
             if finished and not again and Path(str(item.get("published", ""))).is_file():
                 existing.append(job_id)
                 continue
-            if finished:
+            if finished or (again and item):
                 remake.append(job_id)
             wanted.append(found.ref)
         return wanted, existing, remake
@@ -202,7 +202,7 @@ class _Run:
             item = self._run_item(name)
             one = self._target.executions.describe(str(item["execution"]))
             status = one.status
-            reached = reached or bool(one.output and one.output.get("quota", {}).get("quota_reached"))
+            reached = reached or _over_quota(one.output or {})
             stopped_by = str(item.get("stop", stopped_by))
             for job_id in sorted(item.get("made", ())):
                 job = self._job(job_id)
@@ -237,6 +237,12 @@ def exit_code(made: Sequence[Made], failed: Sequence[Failed], *, reached: bool) 
         codes = {cls.exit_code if (cls := by_name(one.error)) else 4 for one in failed}
         return codes.pop() if len(codes) == 1 and codes <= {3, 6, 7} else 4
     return 5 if reached else 0
+
+
+def _over_quota(output: dict[str, Any]) -> bool:
+    """Whether an execution ended over quota: before it began, or when a rendered video was to be published."""
+    refused = output.get("error", {}).get("Error") == "YouTubeQuotaError"
+    return refused or bool(output.get("quota", {}).get("quota_reached"))
 
 
 def _made(job: Job, *, existed: bool) -> Made:

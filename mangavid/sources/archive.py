@@ -113,7 +113,7 @@ class Archive:
             raise BadArchive(f"{self.name} unpacks to {_mb(total)}; the limit is {_mb(MAX_TOTAL)}", hint=_LIMIT)
 
     def read(self, member: Member, limit: int = MAX_MEMBER) -> bytes:
-        """A member's bytes. Raises CorruptMember, BadArchive (over a limit: what comes out is counted, H64)."""
+        """A member's bytes. Raises CorruptMember, BadArchive (over a limit: what comes out is counted)."""
         self.check((member,))
         data = bytearray()
         try:

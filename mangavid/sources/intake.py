@@ -62,7 +62,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 def take_in(chapter: str, offered: Sequence[Offered]) -> Taken:
-    """Take in a chapter's pages, in order; at most 1 of them, or 5 %, may be unusable (rulings 7).
+    """Take in a chapter's pages, in order; at most 1 of them, or 5 %, may be unusable.
 
     Raises BadImage where more are, or none is left. A BadArchive raised by a page's ``read`` passes through.
     """

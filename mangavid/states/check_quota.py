@@ -38,7 +38,7 @@ def _open_run(target: Target, event: Event) -> None:
 
 
 def _lock(target: Target, execution: str) -> bool:
-    """One execution at a time (H9). A lock is stolen only from an owner that no longer runs: no clocks compared."""
+    """One execution at a time. A lock is stolen only from an owner that no longer runs: no clocks compared."""
     mine = {"owner": execution}
     try:
         target.jobs.change(

@@ -10,7 +10,7 @@ from mangavid.states.runs import Event, Result, now
 
 
 def handle(target: Target, event: Event) -> Result:
-    """``{"deleted"}``. Only of a job that is published (read here, consistently), and only temporary prefixes (H48)."""
+    """``{"deleted"}``. Only of a job that is published (read here, consistently), and only temporary prefixes."""
     job = read_job(target, event["job_id"])
     if job.status not in protocol.FINISHED or not job.video_id:
         return {"deleted": 0}

@@ -25,7 +25,7 @@ def handle(target: Target, event: Event) -> Result:
         return {"status": "awaiting_upload", "job_id": waiting}
     for job_id, found in _candidates(target, run):
         if _take(target, event, run, job_id, found):
-            _bring(target, event, run, job_id, found)
+            _bring(target, event, job_id, found)
             return {"status": "success", "job_id": job_id}
     only_failures = run.get("failed") and not run.get("made")
     return {"status": "nothing_but_failures" if only_failures else "no_manga_available", "job_id": ""}
@@ -105,10 +105,14 @@ def _claim(
     return True
 
 
-def _bring(target: Target, event: Event, run: Item, job_id: str, found: Found | None) -> None:
-    """Pages first, content-addressed; the manifest last, so that its presence means all is there (H49)."""
+def _bring(target: Target, event: Event, job_id: str, found: Found | None) -> None:
+    """Pages first, content-addressed; the manifest last, so that its presence means all is there.
+
+    A chapter that this run has only now taken is taken in anew: its pages or narration may have been mended since.
+    """
     manifest = keys.manifest(job_id)
-    if target.objects.exists(manifest) and job_id not in run.get("again", ()):
+    taken_in = found is None or read_job(target, job_id).status != "claimed"
+    if taken_in and target.objects.exists(manifest):
         chapter = read_chapter(target.objects, job_id)
     else:
         chapter = _intake(target, found or _look_up(target, job_id), job_id)

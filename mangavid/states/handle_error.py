@@ -26,7 +26,7 @@ _WORKING_IN = {
 
 
 def handle(target: Target, event: Event) -> Result:
-    """The quota facts, with ``next``. Needs the jobs table only, and may be delivered twice (H8)."""
+    """The quota facts, with ``next``. Needs the jobs table only, and may be delivered twice."""
     state: dict[str, Any] = event.get("state") or {}
     failure = state.get("error") or {}
     run = run_of(target, event)

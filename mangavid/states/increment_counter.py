@@ -1,4 +1,4 @@
-"""IncrementCounter: count the video. A set of job ids, so that counting twice counts once (H16)."""
+"""IncrementCounter: count the video. A set of job ids, so that counting twice counts once."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from mangavid.states.runs import Event, Result, now
 
 
 def handle(target: Target, event: Event) -> Result:
-    """``{"scenes"}``. Stored under the digest of its inputs right after the answer: never asked for twice (H79)."""
+    """``{"scenes"}``. Stored under the digest of its inputs right after the answer: never asked for twice."""
     job = read_job(target, event["job_id"])
     chapter = read_chapter(target.objects, job.job_id)
     inputs = keys.digest("script", chapter, target.config.language, target.config.writer)

@@ -146,7 +146,7 @@ class EspeakVoice:
 
     def _failed(self, text: str, reason: str) -> TtsFailed:
         if not text:
-            hint = "pip install espeakng-loader, or install your system's libespeak-ng1; mangavid doctor checks it"
+            hint = "pip install espeakng-loader, or install your system's libespeak-ng1"
             return TtsFailed(f"eSpeak NG can't be used: {reason}", hint=hint)
         excerpt = text if len(text) <= 60 else f"{text[:57]}…"
         return TtsFailed(f"eSpeak NG could not speak «{excerpt}»: {reason}", hint=_HINT)

@@ -82,7 +82,7 @@ class _Render:
         self._finish(chapter, script, speech, plan, pages, soundtrack, measured)
 
     def _room(self, plan: Timeline) -> None:
-        """Refuse at once what the disk can't take (H73)."""
+        """Refuse at once what the disk can't take."""
         free = shutil.disk_usage(self._work).free
         need = int(plan.seconds * _BYTES_A_SECOND)
         if free < need:

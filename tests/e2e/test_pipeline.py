@@ -140,6 +140,17 @@ def test_a_chapter_that_can_not_be_made_gives_its_own_exit_code_and_one_line(tmp
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_a_narration_that_was_mended_is_taken_by_the_next_run(home: Home) -> None:
+    sidecar = home.chapter / "narration.json"
+    good = sidecar.read_text(encoding="utf-8")
+    sidecar.write_text('{"pages": {"1": ["một", "hai", "ba", "bốn"], "9": "Trang không có."}}', encoding="utf-8")
+    failed = home.run(str(home.chapter))
+    assert failed.returncode == 3
+    assert len([line for line in failed.stderr.splitlines() if "narration" in line or "page" in line]) >= 2
+    sidecar.write_text(good, encoding="utf-8")
+    assert home.run(str(home.chapter)).returncode == 0
+
+
 def test_one_bad_chapter_among_good_ones_does_not_stop_them(tmp_path: Path) -> None:
     good = draw_chapter(tmp_path / "good", pages=1)
     bad = tmp_path / "bad"

@@ -1,4 +1,4 @@
-"""H7: every path a state uses is there on every way into it."""
+"""Every path a state uses is there on every way into it."""
 
 from __future__ import annotations
 

@@ -235,6 +235,16 @@ def test_a_video_that_waits_for_quota_is_served_first_and_not_before_its_time(wo
     assert world.job(job_id).rendered is not None
 
 
+def test_a_chapter_that_was_mended_since_it_failed_is_taken_in_anew(world: World) -> None:
+    event = world.begin()
+    job_id = fetched(world, event)
+    handle_error.handle(world.target, failure(event, "BadSidecar", job={"job_id": job_id}))
+    world.executions.stop(event["execution"], error="", cause="")
+    world.shelf.names, world.shelf.pages = ["a"], 3
+    assert fetched(world, world.begin("run-2")) == job_id
+    assert world.job(job_id).pages == 3
+
+
 def test_what_was_left_out_of_a_chapter_is_noted_on_its_job(world: World) -> None:
     world.shelf.notes = ("3.jpg: cut off",)
     assert world.job(fetched(world, world.begin())).notes == ("3.jpg: cut off",)

@@ -187,7 +187,9 @@ def test_the_reader_crops_what_was_found_and_has_it_read(tmp_path: Path) -> None
         assert (seen.mode, seen.height) == ("L", pytest.approx(found.box.h * 3 + 40, abs=1))
 
 
-@pytest.mark.parametrize("script", ["exit 1\n", "cat > /dev/null; exec sleep 60\n", "cat > /dev/null; printf '\\377'\n"])
+@pytest.mark.parametrize(
+    "script", ["exit 1\n", "cat > /dev/null; exec sleep 60\n", "cat > /dev/null; printf '\\377'\n"]
+)
 def test_a_tesseract_that_fails_reads_nothing(tmp_path: Path, script: str) -> None:
     program = tesseract(tmp_path, script)
     assert ocr.BubbleReader(Boxes(QUADS), program, timeout=0.5).read(jpeg()) == []
