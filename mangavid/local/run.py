@@ -23,6 +23,7 @@ from mangavid.local import home_of, open_target
 from mangavid.local.engine.interpreter import Engine
 from mangavid.local.handlers import function_handlers
 from mangavid.local.instances import ProcessInstances
+from mangavid.local.lock import LOCK_FILE
 from mangavid.local.sweep import sweep
 from mangavid.local.watch import Watch
 from mangavid.models import Job, job_of
@@ -272,7 +273,7 @@ def _failure(job_id: str, title: str, state: str, error: str, cause: str, hint: 
 @contextmanager
 def _run_lock(home: Path) -> Iterator[None]:
     """One run a home. The kernel frees the lock when its process ends, however it ends."""
-    handle = os.open(home / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
