@@ -2,9 +2,10 @@
 
 60 s of 12 panels in 1080p30 with everything on: captions, crossfades, music, loudness, muxing, the final check.
 The floor is ffmpeg encoding the very frames (raw, from memory) with x264 veryfast at the same CRF and one thread, and
-nothing else: what a renderer would cost that drew in no time.
+nothing else: what a renderer would cost that drew in no time. MoviePy is let off the sound in any case.
 
   --quick     20 s, 4 panels
+  --captions  have MoviePy draw captions and crossfades too, of which it is let off else
   --turns N   how often each is measured (default 3)
 """
 
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench render", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20 s instead of 60")
     parser.add_argument("--turns", type=int, default=3, help="how often each is measured")
+    parser.add_argument("--captions", action="store_true", help="captions and crossfades by MoviePy too")
     options = parser.parse_args(arguments)
     peer = peer_python()
     with tempfile.TemporaryDirectory(prefix="bench-", dir=_memory()) as folder:
@@ -45,7 +47,8 @@ def main(arguments: list[str]) -> int:
 
         def moviepy() -> Cost:
             script = Path(__file__).with_name("render_moviepy.py")
-            return measure.run([peer, script, workload / "peer.json", work / "peer.mp4"])
+            more = ["--captions"] if options.captions else []
+            return measure.run([peer, script, workload / "peer.json", work / "peer.mp4", *more])
 
         costs = measure.in_turn(
             {"mangavid": ours, "MoviePy": moviepy, "floor": lambda: floor(workload, work)}, options.turns

@@ -2,7 +2,7 @@
 
 Panels are drawn as black-and-white manga is: line art, hatching, screentone dots, hair, speech bubbles, scan noise. A
 panel's narration lasts 139 frames, so that with the pause it is shown for 5 s. For the peer, which knows nothing of
-mangavid, ``peer.json`` says where each panel lies in each frame, and the blurred grounds are written as files.
+mangavid, ``peer.json`` says where each panel lies in each frame, and blurred grounds and captions are there as files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mangavid import config, models
-from mangavid.video import pictures, timeline
+from mangavid.video import lettering, pictures, timeline
 
 SIZES = [(900, 1300), (1400, 2000), (1100, 1600), (1000, 1400), (1280, 1800), (950, 1350)]
 SIZES += [(1200, 1700), (1350, 1950), (1000, 1500), (1400, 1200), (1150, 1650), (900, 1250)]
@@ -132,6 +132,16 @@ def main(folder: Path, count: int) -> None:
     write_peer(folder, timeline.plan(chapter, script, spoken, config.Video()))
 
 
+def write_caption(file: Path, lines: tuple[str, ...], settings: config.Video) -> tuple[int, int]:
+    """A cue as a picture with transparency, as tools overlay it; returns its place."""
+    patch = lettering.caption(lines, settings.width, settings.height)
+    alpha = 256 - patch.keep.astype(np.int32)
+    white = np.clip((patch.add / np.maximum(alpha, 1) - lettering.BLACK) * 255 / 219, 0, 255)
+    rgba = np.dstack([*[white] * 3, np.minimum(alpha, 255)]).astype(np.uint8)
+    Image.fromarray(rgba).save(file)
+    return patch.x, patch.y
+
+
 def write_peer(folder: Path, plan: timeline.Timeline) -> None:
     clips = []
     settings = config.Video()
@@ -140,15 +150,22 @@ def write_peer(folder: Path, plan: timeline.Timeline) -> None:
         ground = folder / f"ground{segment.index:02d}.png"
         cv2.imwrite(str(ground), pictures.backdrop(cv2.imread(str(page), 0), settings.width, settings.height))
         motion = segment.shown.motion
+        cues = []
+        for number, cue in enumerate(segment.cues):
+            file = folder / f"cue{segment.index:02d}-{number}.png"
+            left, top = write_caption(file, cue.lines, settings)
+            cues.append({"picture": str(file), "place": [left, top], "first": cue.first, "frames": cue.frames})
         clips.append(
             {
                 "panel": str(page),
                 "ground": str(ground),
                 "frames": segment.frames,
+                "fade": segment.fade,
                 "width": segment.shown.width,
                 "zoom": motion.kind == "zoom",
                 "place": list(motion.place(0)),
                 "step": [motion.dx, motion.dy, motion.dw, motion.dh],
+                "cues": cues,
             }
         )
     size = [settings.width, settings.height]
