@@ -5,7 +5,7 @@ from __future__ import annotations
 from mangavid import keys, protocol
 from mangavid.errors import ConditionFailed
 from mangavid.ports import Change, Clause, Target
-from mangavid.products import read_job
+from mangavid.products import delete_temporary, read_job
 from mangavid.states.runs import Event, Result, now
 
 
@@ -14,9 +14,7 @@ def handle(target: Target, event: Event) -> Result:
     job = read_job(target, event["job_id"])
     if job.status not in protocol.FINISHED or not job.video_id:
         return {"deleted": 0}
-    deleted = 0
-    for prefix in keys.temporary_prefixes(job.job_id):
-        deleted += target.objects.delete([product.key for product in target.objects.list(prefix)])
+    deleted = delete_temporary(target.objects, job.job_id)
     cleaned = Change(
         key=keys.job_item(job.job_id),
         set={"status": "cleaned", "updated_at": now(target)},

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from mangavid import faults, keys, protocol
 from mangavid.config import Config
-from mangavid.errors import ConditionFailed, SourceNotFound
+from mangavid.errors import BadInput, ConditionFailed, SourceNotFound
 from mangavid.models import Chapter, Direction, Page, encode
 from mangavid.ports import Found, Item, Target
-from mangavid.products import read_chapter, read_job
-from mangavid.states.runs import Event, Result, now, run_of
+from mangavid.products import delete_temporary, is_whole, read_chapter, read_job
+from mangavid.states.runs import Event, Result, current_job, now, run_of
 
 
 def handle(target: Target, event: Event) -> Result:
@@ -20,12 +20,16 @@ def handle(target: Target, event: Event) -> Result:
     A run that was interrupted here, or is retried, goes on with the chapter it had taken.
     """
     run = run_of(target, event)
+    in_hand = current_job(target, run)
+    if in_hand:
+        _bring(target, event, run, in_hand, None)
+        return {"status": "success", "job_id": in_hand}
     waiting = _waiting(target, event, run)
     if waiting:
         return {"status": "awaiting_upload", "job_id": waiting}
     for job_id, found in _candidates(target, run):
         if _take(target, event, run, job_id, found):
-            _bring(target, event, job_id, found)
+            _bring(target, event, run, job_id, found)
             return {"status": "success", "job_id": job_id}
     only_failures = run.get("failed") and not run.get("made")
     return {"status": "nothing_but_failures" if only_failures else "no_manga_available", "job_id": ""}
@@ -65,18 +69,35 @@ LEFT = ("claimed", "fetched", "scripted", "voiced", "rendering", "rendered", "up
 
 def _candidates(target: Target, run: Item) -> Iterator[tuple[str, Found | None]]:
     """Jobs left unfinished (their chapter need not be looked for), then the source's chapters."""
-    if not run.get("sources"):
-        for item in sorted(target.jobs.by_status(*LEFT), key=lambda one: str(one.get("updated_at", ""))):
-            yield str(item["job_id"]), None
+    left = sorted(target.jobs.by_status(*LEFT), key=lambda one: str(one.get("updated_at", "")))
+    if run.get("sources"):
+        yield from _named(target, run, left)
+        return
+    for item in left:
+        yield str(item["job_id"]), None
     for found in target.source(run).find():
         yield job_of_found(found), found
 
 
+def _named(target: Target, run: Item, left: Sequence[Item]) -> Iterator[tuple[str, Found | None]]:
+    """The chapters a run names, one by one: one that is gone is told of when the others are made."""
+    attempted = [target.jobs.get(keys.job_item(job_id)) or {} for job_id in run.get("attempted", ())]
+    gone: BadInput | None = None
+    for ref in run["sources"]:
+        if any(item.get("source") == ref for item in attempted):
+            continue
+        unfinished = [str(item["job_id"]) for item in left if item.get("source") == ref]
+        yield from ((job_id, None) for job_id in unfinished)
+        try:
+            yield from ((job_of_found(found), found) for found in target.source({**run, "sources": [ref]}).find())
+        except BadInput as problem:
+            gone = gone if gone or unfinished else problem
+    if gone:
+        raise gone
+
+
 def _take(target: Target, event: Event, run: Item, job_id: str, found: Found | None) -> bool:
-    """Whether this run works on the chapter now: it holds it already, or may take it and does."""
-    current = str(run.get("current", ""))
-    if current and current not in frozenset(run.get("made", ())) | frozenset(run.get("failed", ())):
-        return job_id == current
+    """Whether this run may take the chapter, and does."""
     if job_id in run.get("attempted", ()):
         return False
     item = target.jobs.get(keys.job_item(job_id))
@@ -105,18 +126,27 @@ def _claim(
     return True
 
 
-def _bring(target: Target, event: Event, job_id: str, found: Found | None) -> None:
+def _bring(target: Target, event: Event, run: Item, job_id: str, found: Found | None) -> None:
     """Pages first, content-addressed; the manifest last, so that its presence means all is there.
 
     A chapter that this run has only now taken is taken in anew: its pages or narration may have been mended since.
+    Where it was named and is gone by now, what is stored of it will do.
     """
     manifest = keys.manifest(job_id)
-    taken_in = found is None or read_job(target, job_id).status != "claimed"
-    if taken_in and target.objects.exists(manifest):
+    only_taken = read_job(target, job_id).status == "claimed"
+    if only_taken and job_id in run.get("again", ()):
+        delete_temporary(target.objects, job_id)
+    stored = target.objects.exists(manifest)
+    if stored and not (only_taken and (found or run.get("sources"))):
         chapter = read_chapter(target.objects, job_id)
     else:
-        chapter = _intake(target, found or _look_up(target, job_id), job_id)
-        target.objects.put(manifest, encode(chapter))
+        try:
+            chapter = _intake(target, found or _look_up(target, job_id), job_id)
+            target.objects.put(manifest, encode(chapter))
+        except SourceNotFound:
+            if not stored:
+                raise
+            chapter = read_chapter(target.objects, job_id)
     target.jobs.change(
         protocol.advance(
             job_id,
@@ -147,7 +177,7 @@ def _intake(target: Target, found: Found, job_id: str) -> Chapter:
     for index, raw in enumerate(fetched.pages):
         sha256 = hashlib.sha256(raw.data).hexdigest()
         key = keys.page(job_id, sha256, raw.ext)
-        if not target.objects.exists(key):
+        if not is_whole(target.objects, key, sha256):
             target.objects.put(key, raw.data)
             faults.point("page.stored", key)
         pages.append(Page(index=index, name=raw.name, key=key, sha256=sha256, width=raw.width, height=raw.height))

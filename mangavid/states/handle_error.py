@@ -9,7 +9,7 @@ from typing import Any
 from mangavid import keys, protocol
 from mangavid.errors import ConditionFailed, message_and_hint
 from mangavid.ports import Target
-from mangavid.states.runs import Event, Result, facts, now, run_of
+from mangavid.states.runs import Event, Result, current_job, facts, now, run_of
 
 _CAUSE_LIMIT = 1000
 #: The state that was at work when the job's status was this.
@@ -30,7 +30,7 @@ def handle(target: Target, event: Event) -> Result:
     state: dict[str, Any] = event.get("state") or {}
     failure = state.get("error") or {}
     run = run_of(target, event)
-    job_id = str((state.get("job") or {}).get("job_id") or _current(run))
+    job_id = str((state.get("job") or {}).get("job_id") or current_job(target, run))
     item = target.jobs.get(keys.job_item(job_id)) if job_id else None
     if item and item.get("instance") and item.get("status") in ("rendering", "uploading"):
         target.instances.terminate(str(item["instance"]))
@@ -54,12 +54,6 @@ def handle(target: Target, event: Event) -> Result:
         with contextlib.suppress(ConditionFailed):
             target.jobs.change(changes[0])
     return facts(target, run_of(target, event))
-
-
-def _current(run: dict[str, Any]) -> str:
-    current = str(run.get("current", ""))
-    ended = frozenset(run.get("made", ())) | frozenset(run.get("failed", ()))
-    return "" if current in ended else current
 
 
 def readable(cause: str) -> tuple[str, str]:

@@ -22,6 +22,15 @@ def run_of(target: Target, event: Event) -> Item:
     return target.jobs.get(keys.run_item(event["run"])) or {}
 
 
+def current_job(target: Target, run: Item) -> str:
+    """The chapter this run took and has not ended, or nothing. One that is published has ended, counted or not."""
+    current = str(run.get("current", ""))
+    if not current or current in frozenset(run.get("made", ())) | frozenset(run.get("failed", ())):
+        return ""
+    item = target.jobs.get(keys.job_item(current)) or {}
+    return "" if item.get("status") in protocol.FINISHED else current
+
+
 def daily_limit(target: Target) -> int:
     """The quota in force: what ``mangavid quota set`` stored, else the setting."""
     stored = target.jobs.get(keys.quota_item("settings")) or {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 from mangavid import faults, keys, protocol
 from mangavid.models import Scene, Speech, SpokenScene, decode, encode
@@ -26,13 +28,16 @@ def handle(target: Target, event: Event) -> Result:
     else:
         scenes: list[SpokenScene] = []
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="speak") as pool:
-            try:
-                for spoken in pool.map(lambda scene: _speak(target, voice, job.job_id, scene), script.scenes):
-                    scenes.append(spoken)
-                    target.progress(job.job_id, len(scenes), len(script.scenes), "line")
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            # Few lines are begun ahead, since a process that is told to stop ends with those it has begun.
+            begun: deque[Future[SpokenScene]] = deque()
+            todo = iter(script.scenes)
+            while len(scenes) < len(script.scenes):
+                begun.extend(
+                    pool.submit(_speak, target, voice, job.job_id, scene)
+                    for scene in islice(todo, 2 * _THREADS - len(begun))
+                )
+                scenes.append(begun.popleft().result())
+                target.progress(job.job_id, len(scenes), len(script.scenes), "line")
         speech = Speech(job_id=job.job_id, voice=voice.key, sample_rate=SAMPLE_RATE, scenes=tuple(scenes))
         target.objects.put(key, encode(speech))
     target.jobs.change(protocol.advance(job.job_id, event["execution"], "voiced", now(target), speech_key=key))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from mangavid.errors import MangavidError
+from mangavid.errors import MangavidError, SourceNotFound
 from mangavid.models import Chapter, Credits, Direction, Rendered, Scene, Script, Word
 from mangavid.ports import Fetched, Found, Publication, RawPage, Utterance
 
@@ -31,17 +31,22 @@ def wav(samples: int) -> bytes:
 
 
 class Shelf:
-    """A source of chapters by name, each of ``pages`` blank pages; ``broken``: what fetching a name raises."""
+    """A source of chapters by name, each of ``pages`` blank pages; ``broken``: what fetching a name raises; ``gone``:
+    names that are no longer there.
+    """
 
     def __init__(self, *names: str, pages: int = 2, direction: Direction | None = "rtl") -> None:
         self.names = list(names)
         self.pages = pages
         self.direction = direction
         self.broken: dict[str, MangavidError] = {}
+        self.gone: set[str] = set()
         self.fetched: list[str] = []
         self.notes: tuple[str, ...] = ()
 
     def find(self) -> Iterator[Found]:
+        for name in sorted(self.gone.intersection(self.names)):
+            raise SourceNotFound(f"/shelf/{name} does not exist")
         for name in self.names:
             yield Found(ref=f"/shelf/{name}", identity=name, series="Kệ", number="1", title=name, language="vi")
 
@@ -64,7 +69,7 @@ class Shelf:
     def only(self, refs: list[str]) -> Shelf:
         """The same shelf, seen through a run's named sources."""
         seen = Shelf(*[ref.rpartition("/")[2] for ref in refs], pages=self.pages, direction=self.direction)
-        seen.broken, seen.fetched, seen.notes = self.broken, self.fetched, self.notes
+        seen.broken, seen.gone, seen.fetched, seen.notes = self.broken, self.gone, self.fetched, self.notes
         return seen
 
 
