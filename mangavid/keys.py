@@ -8,7 +8,7 @@ Objects of a job::
     jobs/<job_id>/audio/<inputs>.wav          one scene's speech
     jobs/<job_id>/audio/<inputs>.scene.json   SpokenScene; written after the WAV, so its presence means it is spoken
     jobs/<job_id>/audio/<inputs>.json         Speech
-    jobs/<job_id>/render/<segment key>.mp4    one segment: the checkpoint
+    jobs/<job_id>/render/<segment key>.<sha256>.mp4  one segment: the checkpoint; its name tells whether it is whole
     jobs/<job_id>/render/<inputs>.m4a         the soundtrack; <inputs>.sound.json, written after it, what was measured
     jobs/<job_id>/final/<inputs>/e<epoch>/…   video.mp4, captions.srt, thumbnail.jpg, metadata.json
 
@@ -71,8 +71,14 @@ def speech(job: str, inputs: str) -> str:
     return f"jobs/{job}/audio/{inputs}.json"
 
 
-def segment(job: str, inputs: str) -> str:
-    return f"jobs/{job}/render/{inputs}.mp4"
+def segment(job: str, inputs: str, sha256: str) -> str:
+    return f"jobs/{job}/render/{inputs}.{sha256}.mp4"
+
+
+def read_segment(key: str) -> tuple[str, str] | None:
+    """Inputs and SHA-256 in a segment's key; None for any other key."""
+    inputs, *more = key.rpartition("/")[2].split(".")
+    return (inputs, more[0]) if len(more) == 2 and more[1] == "mp4" else None
 
 
 def soundtrack(job: str, inputs: str) -> str:

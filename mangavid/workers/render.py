@@ -19,9 +19,9 @@ import msgspec
 
 from mangavid import faults, keys, protocol
 from mangavid.errors import ConditionFailed, LeaseLost, MangavidError, RenderError, StorageFull, told
-from mangavid.models import Chapter, Product, Rendered, Script, Speech, decode, encode
+from mangavid.models import Chapter, Product, Rendered, Script, Speech, Struct, decode, encode
 from mangavid.ports import Target
-from mangavid.products import read_chapter, read_script, read_speech, render_inputs
+from mangavid.products import fetch_whole, is_whole, read_chapter, read_script, read_speech, render_inputs
 from mangavid.workers.lease import Lease
 
 if TYPE_CHECKING:
@@ -56,6 +56,13 @@ def render(target: Target, lease: Lease, *, encoders: int) -> None:
         lease.fail(type(problem).__name__, told(problem))
 
 
+class _Sound(Struct, frozen=True):
+    """What is known of a stored soundtrack: ``measured`` is a ``video.sound.Measured``."""
+
+    sha256: str
+    measured: dict[str, Any]
+
+
 class _Render:
     def __init__(self, target: Target, lease: Lease, pool: Encoders, work: Path) -> None:
         self._target = target
@@ -65,6 +72,8 @@ class _Render:
         self._pool = pool
         self._work = work
         self._done = 0
+        #: Keys of the segments in the store, by segment key.
+        self._stored: dict[str, str] = {}
 
     def go(self) -> None:
         from mangavid.video import timeline
@@ -74,7 +83,7 @@ class _Render:
         script, speech = read_script(self._objects, job), read_speech(self._objects, job)
         plan = timeline.plan(chapter, script, speech, self._video)
         self._room(plan)
-        pages = {page.index: self._objects.fetch(page.key) for page in chapter.pages}
+        pages = {page.index: fetch_whole(self._objects, page.key, page.sha256) for page in chapter.pages}
         with ThreadPoolExecutor(1, thread_name_prefix="sound") as aside:
             sound = aside.submit(self._soundtrack, plan, speech)
             self._segments(plan, pages, sound)
@@ -92,17 +101,19 @@ class _Render:
         from mangavid.video.pool import Job
 
         job_id, total = plan.job_id, len(plan.segments)
-        stored = {product.key for product in self._objects.list(f"jobs/{job_id}/render/")}
-        missing = [one for one in plan.segments if keys.segment(job_id, one.key) not in stored]
+        self._find_stored(job_id)
+        missing = [one for one in plan.segments if one.key not in self._stored]
         self._done = total - len(missing)
         self._lease.checkpoint(self._done, total)
 
         def on_segment(made: Job) -> None:
-            key = keys.segment(job_id, made.segment.key)
+            with made.out.open("rb") as file:
+                key = keys.segment(job_id, made.segment.key, hashlib.file_digest(file, "sha256").hexdigest())
             # Stored already: by a worker that lost its lease after it had encoded the very same bytes.
             with suppress(ConditionFailed):
                 self._objects.put(key, made.out, if_absent=True)
             made.out.unlink()
+            self._stored[made.segment.key] = key
             self._done += 1
             self._lease.checkpoint(self._done, total)
             self._watch(sound)
@@ -116,6 +127,16 @@ class _Render:
         left = self._pool.run(jobs, settings=self._video, page_files=pages, on_segment=on_segment, on_frames=on_frames)
         if left or self._lease.draining.is_set():
             raise _Drained
+
+    def _find_stored(self, job_id: str) -> None:
+        """What earlier workers left; a segment that was damaged since is thrown away, to be encoded again."""
+        for product in self._objects.list(f"jobs/{job_id}/render/"):
+            if (found := keys.read_segment(product.key)) is None:
+                continue
+            if is_whole(self._objects, product.key, found[1]):
+                self._stored[found[0]] = product.key
+            else:
+                self._objects.delete([product.key])
 
     def _watch(self, sound: Future[Any]) -> None:
         """Between frames: stop where the lease is lost, the machine is going, or the soundtrack failed."""
@@ -136,14 +157,23 @@ class _Render:
         settings = (self._video.music_level, self._video.loudness, _music_digest(self._video.music))
         inputs = keys.digest("sound", RENDER_VERSION, voices, places, settings, plan.fps)
         track, facts = keys.soundtrack(plan.job_id, inputs), keys.soundtrack_facts(plan.job_id, inputs)
-        if not self._objects.exists(facts):
+        known = self._known_sound(track, facts)
+        if known is None:
             made = self._work / "soundtrack.m4a"
-            wavs = {scene.index: self._objects.fetch(scene.key) for scene in speech.scenes if scene.key}
+            spoken = [scene for scene in speech.scenes if scene.key]
+            wavs = {scene.index: fetch_whole(self._objects, scene.key, scene.sha256) for scene in spoken}
             measured = sound.make_soundtrack(plan, wavs, self._video, made)
-            self._objects.put(track, made)
-            self._objects.put(facts, encode(measured))
+            product = self._objects.put(track, made)
+            known = _Sound(sha256=product.sha256, measured=msgspec.to_builtins(measured))
+            self._objects.put(facts, encode(known))
             faults.point("render.sound")
-        return self._objects.fetch(track), decode(self._objects.get(facts), sound.Measured, name=facts)
+        return self._objects.fetch(track), msgspec.convert(known.measured, sound.Measured)
+
+    def _known_sound(self, track: str, facts: str) -> _Sound | None:
+        if not self._objects.exists(facts):
+            return None
+        known = decode(self._objects.get(facts), _Sound, name=facts)
+        return known if is_whole(self._objects, track, known.sha256) else None
 
     def _finish(
         self,
@@ -158,13 +188,13 @@ class _Render:
         from mangavid.video import captions, check, metadata, mux, thumbnail
 
         video = self._work / "video.mp4"
-        files = [self._objects.fetch(keys.segment(plan.job_id, one.key)) for one in plan.segments]
+        files = [self._objects.fetch(self._stored[one.key]) for one in plan.segments]
         mux.mux(plan, files, soundtrack, video)
         try:
             check.check(video, plan, self._video, measured, pages)
         except RenderError:
             # What is wrong is in the parts: a relaunch that reused them would fail the same way.
-            self._objects.delete([keys.segment(plan.job_id, one.key) for one in plan.segments])
+            self._objects.delete([self._stored[one.key] for one in plan.segments])
             raise
         self._lease.progressed()
         about = metadata.make_metadata(

@@ -57,7 +57,7 @@ def test_temporary_prefixes_never_hold_a_final_file() -> None:
         keys.script("job", "x"),
         keys.scene_audio("job", "x"),
         keys.speech("job", "x"),
-        keys.segment("job", "x"),
+        keys.segment("job", "x", "5e"),
         keys.soundtrack("job", "x"),
     ):
         assert any(key.startswith(prefix) for prefix in keys.temporary_prefixes("job"))
