@@ -73,7 +73,9 @@ class SqliteJobs:
             faults.point("jobs.commit")
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            # SQLite has rolled back by itself where the disk is full.
+            if db.in_transaction:
+                db.execute("ROLLBACK")
             raise
         faults.point("jobs.committed")
         return after

@@ -6,6 +6,7 @@ A run that was killed is found in the journal and driven on before anything new 
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ import msgspec
 
 from mangavid import asl, keys
 from mangavid.config import Config
-from mangavid.errors import Interrupted, Locked, UsageError, by_name
+from mangavid.errors import ConditionFailed, Interrupted, LeaseLost, Locked, UsageError, by_name
 from mangavid.local import home_of, open_target
 from mangavid.local.engine.interpreter import Engine
 from mangavid.local.handlers import function_handlers
@@ -27,10 +28,11 @@ from mangavid.local.lock import LOCK_FILE
 from mangavid.local.sweep import sweep
 from mangavid.local.watch import Watch
 from mangavid.models import Job, job_of
-from mangavid.ports import Change, Item, Step
-from mangavid.protocol import FINISHED
+from mangavid.ports import Change, Execution, Found, Item, Step
+from mangavid.protocol import FINISHED, interrupted
 from mangavid.quota import quota_day
 from mangavid.states.fetcher import LEFT, job_of_found
+from mangavid.states.runs import current_job
 
 _DRAIN_SECONDS = 30.0
 
@@ -99,14 +101,18 @@ class _Run:
         self._watch.follow(self._target, self._engine)
 
     def go(self, sources: Sequence[str], again: bool) -> Outcome:
-        driven: list[str] = []
+        named = list(self._target.source({"sources": [str(Path(one).absolute()) for one in sources]}).find())
+        driven: list[Execution] = []
         existing: list[str] = []
         for unfinished in list(self._target.executions.list(status="RUNNING")):
-            self._drive(unfinished.name, unfinished.arn, note="going on with the run that was interrupted")
-            driven.append(unfinished.name)
-        taken = {job for name in driven for job in self._run_item(name).get("attempted", ())}
-        if sources:
-            wanted, existing, remake = self._sort_out(sources, again, taken)
+            if self._superseded(unfinished, [found.ref for found in named], again):
+                self._engine.stop(unfinished.arn, error="Superseded", cause="its chapter was named anew")
+                continue
+            self._excuse(unfinished)
+            driven.append(self._drive(unfinished.name, unfinished.arn, "going on with the run that was interrupted"))
+        taken = {job for one in driven for job in self._run_item(one.name).get("attempted", ())}
+        if named:
+            wanted, existing, remake = self._sort_out(named, again, taken)
             if wanted:
                 driven.append(self._begin(wanted, counted=False, again=remake))
         elif self._config.source.library:
@@ -123,12 +129,37 @@ class _Run:
                 )
         return self._outcome(driven, existing)
 
-    def _sort_out(self, sources: Sequence[str], again: bool, taken: set[str]) -> tuple[list[str], list[str], list[str]]:
-        """Of the chapters named: those to make, the jobs that have their video already, the jobs to make anew."""
+    def _superseded(self, unfinished: Execution, named: Sequence[str], again: bool) -> bool:
+        """Whether the chapter it has in hand is named now to be made anew, or has changed since: then it is not gone on
+        with, and what was made of the same inputs is found again.
+        """
+        run = self._run_item(unfinished.name)
+        source = str(self._job_in_hand(run).get("source", ""))
+        return source in named and (again or changed_at(Path(source)) > unfinished.started.timestamp())
+
+    def _excuse(self, unfinished: Execution) -> None:
+        """A worker that ended together with its run (the machine was switched off) has not failed: another goes on."""
+        job = self._job_in_hand(self._run_item(unfinished.name))
+        if not job.get("instance") or self._instances.alive(str(job["instance"])):
+            return
+        stamp = self._target.clock.now().isoformat(timespec="microseconds")
+        with suppress(ConditionFailed, LeaseLost):
+            self._target.jobs.change(interrupted(str(job["job_id"]), int(job["epoch"]), "SpotInterrupted", stamp))
+            self._target.callbacks.failure(str(job.get("token", "")), "SpotInterrupted", "its machine was stopped")
+
+    def _job_in_hand(self, run: Item) -> Item:
+        return self._target.jobs.get(keys.job_item(current_job(self._target, run))) or {}
+
+    def _sort_out(self, named: Sequence[Found], again: bool, taken: set[str]) -> tuple[list[str], list[str], list[str]]:
+        """Of the chapters named: those to make, the jobs that have their video already, the jobs to make anew.
+
+        Of one that is unfinished nothing need be thrown away for ``again``: only what is made of the same inputs is
+        used again.
+        """
         wanted: list[str] = []
         existing: list[str] = []
         remake: list[str] = []
-        for found in self._target.source({"sources": [str(Path(one).absolute()) for one in sources]}).find():
+        for found in named:
             job_id = job_of_found(found)
             if job_id in taken:
                 continue
@@ -137,12 +168,12 @@ class _Run:
             if finished and not again and Path(str(item.get("published", ""))).is_file():
                 existing.append(job_id)
                 continue
-            if finished or (again and item):
+            if finished or (again and item and item.get("status") not in LEFT):
                 remake.append(job_id)
             wanted.append(found.ref)
         return wanted, existing, remake
 
-    def _begin(self, sources: list[str], *, counted: bool, again: list[str]) -> str:
+    def _begin(self, sources: list[str], *, counted: bool, again: list[str]) -> Execution:
         clock = self._target.clock
         stamp = clock.now()
         name = f"run-{stamp:%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
@@ -159,17 +190,17 @@ class _Run:
                 add={"again": again} if again else {},
             )
         )
-        self._drive(name, self._engine.start(name, {}))
-        return name
+        return self._drive(name, self._engine.start(name, {}))
 
-    def _drive(self, name: str, arn: str, *, note: str = "") -> None:
+    def _drive(self, name: str, arn: str, note: str = "") -> Execution:
         self._watch.begin(name, arn)
         if note:
             self._watch.note(note)
         try:
-            self._engine.run(arn, on_event=self._watch.event, should_stop=self._watch.tick)
+            return self._engine.run(arn, on_event=self._watch.event, should_stop=self._watch.tick)
         except KeyboardInterrupt:
             self._drain()
+            self._watch.end()
             raise Interrupted("stopped") from None
 
     def _drain(self) -> None:
@@ -192,19 +223,16 @@ class _Run:
     def _run_item(self, name: str) -> Item:
         return self._target.jobs.get(keys.run_item(name)) or {}
 
-    def _outcome(self, driven: list[str], existing: list[str]) -> Outcome:
+    def _outcome(self, driven: list[Execution], existing: list[str]) -> Outcome:
         made = [_made(self._job(job_id), existed=True) for job_id in existing]
         failed: list[Failed] = []
         notes: list[str] = []
         reached = False
         status = ""
-        stopped_by = ""
-        for name in driven:
-            item = self._run_item(name)
-            one = self._target.executions.describe(str(item["execution"]))
+        for one in driven:
+            item = self._run_item(one.name)
             status = one.status
             reached = reached or _over_quota(one.output or {})
-            stopped_by = str(item.get("stop", stopped_by))
             for job_id in sorted(item.get("made", ())):
                 job = self._job(job_id)
                 made.append(_made(job, existed=False))
@@ -215,7 +243,7 @@ class _Run:
                 error, cause, hint = (str(item.get(f"last_{part}", "")) for part in ("error", "cause", "hint"))
                 failed.append(_failure("", "", "FetchManga", error, cause, hint))
         return Outcome(
-            execution=driven[-1] if driven else "",
+            execution=driven[-1].name if driven else "",
             status=status,
             made=tuple(made),
             failed=tuple(failed),
@@ -228,6 +256,18 @@ class _Run:
         item = self._target.jobs.get(keys.job_item(job_id))
         assert item is not None, "a run's jobs exist"
         return job_of(item)
+
+
+def changed_at(chapter: Path) -> float:
+    """When a chapter, or a narration beside it, was last changed, in seconds of the epoch; 0 where it is gone."""
+    beside = chapter.parent.glob(f"{glob.escape(chapter.stem if chapter.is_file() else chapter.name)}.narration.*")
+    inside = chapter.iterdir() if chapter.is_dir() else ()
+    times = []
+    for path in (chapter, *inside, *beside):
+        with suppress(OSError):
+            # Not st_mtime: a file that is moved or copied here may bring an old one along.
+            times.append(path.stat().st_ctime)
+    return max(times, default=0.0)
 
 
 def exit_code(made: Sequence[Made], failed: Sequence[Failed], *, reached: bool) -> int:

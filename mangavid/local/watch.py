@@ -43,6 +43,11 @@ class Watch:
             if str(event["type"]).endswith(("StateEntered", "StateExited")):
                 break
 
+    def end(self) -> None:
+        """Tell nothing more: a state that was at work when the run was stopped may go on for a moment."""
+        with self._lock:
+            self._on_step = lambda _step: None
+
     def note(self, text: str) -> None:
         self._emit("note", detail=text)
 
