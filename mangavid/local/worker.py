@@ -21,6 +21,8 @@ from mangavid.workers.lease import Lease
 
 
 def main(record_path: str) -> int:
+    # numpy would start a thread a processor, for arithmetic that this program never asks of it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     record = json.loads(Path(record_path).read_text(encoding="utf-8"))
     parent = os.getppid()
     told = threading.Event()

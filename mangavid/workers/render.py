@@ -100,9 +100,11 @@ class _Render:
     def _segments(self, plan: Timeline, pages: Mapping[int, Path], sound: Future[Any]) -> None:
         from mangavid.video.pool import Job
 
-        job_id, total = plan.job_id, len(plan.segments)
+        # Two segments that are alike in everything are one file.
+        parts = {one.key: one for one in plan.segments}
+        job_id, total = plan.job_id, len(parts)
         self._find_stored(job_id)
-        missing = [one for one in plan.segments if one.key not in self._stored]
+        missing = [one for key, one in parts.items() if key not in self._stored]
         self._done = total - len(missing)
         self._lease.checkpoint(self._done, total)
 
