@@ -23,7 +23,7 @@ def committed(target: Target, job: Job, phase: Phase) -> bool:
 
 def prepare(target: Target, event: Event, phase: Phase) -> Result:
     """``{"done", "epoch"}``: says where the result is there; else opens an epoch and launches a worker for it."""
-    job = read_job(target, event["job_id"])
+    job = _held_job(target, event)
     if committed(target, job, phase):
         return {"done": True, "epoch": job.epoch}
     if phase == "upload" and job.rendered is None:
@@ -43,7 +43,7 @@ def attach(target: Target, event: Event, phase: Phase) -> Result:
 
     Raises NoProgress where relaunches keep advancing nothing, SpotCapacity where none can be launched.
     """
-    job = read_job(target, event["job_id"])
+    job = _held_job(target, event)
     token = str(event["token"])
     if committed(target, job, phase):
         target.callbacks.success(token, {"job_id": job.job_id, "status": "completed"})
@@ -59,13 +59,24 @@ def attach(target: Target, event: Event, phase: Phase) -> Result:
     try:
         target.jobs.change(protocol.attach(job, token=token, retry=retry, relaunch=relaunch, now=now(target)))
     except ConditionFailed as lost:
-        raise JobFailed(f"{job.job_id} is held by another execution") from lost
+        raise _held_by_another(job.job_id) from lost
     faults.point("dispatch.attached")
     if relaunch:
         if job.instance:
             target.instances.terminate(job.instance)
         _launch(target, job.job_id, phase, job.epoch + 1)
     return {}
+
+
+def _held_job(target: Target, event: Event) -> Job:
+    job = read_job(target, event["job_id"])
+    if job.execution != event["execution"]:
+        raise _held_by_another(job.job_id)
+    return job
+
+
+def _held_by_another(job_id: str) -> JobFailed:
+    return JobFailed(f"{job_id} is held by another execution")
 
 
 def _launch(target: Target, job_id: str, phase: Phase, epoch: int) -> None:
