@@ -81,6 +81,71 @@ class Local(Section, frozen=True):
     encoders: Annotated[int, Meta(ge=0, le=64, description="Segments encoded at once; 0: one a processor.")] = 0
 
 
+_PREFIX = r"^[a-z](?:[a-z0-9-]{0,22}[a-z0-9])\Z"
+_TYPES = r"^[a-z][a-z0-9-]*\.[a-z0-9]+(?:[ ,]+[a-z][a-z0-9-]*\.[a-z0-9]+)*\Z"
+
+
+class Aws(Section, frozen=True):
+    region: Annotated[
+        str, Meta(pattern=r"^\Z|^[a-z]{2}(?:-[a-z]+)+-\d\Z", description="AWS region; empty: the profile's own.")
+    ] = ""
+    profile: Annotated[str, Meta(description="AWS profile to deploy with; empty: the default credentials.")] = ""
+    prefix: Annotated[
+        str, Meta(pattern=_PREFIX, description="First part of all names on AWS; a channel of its own has another one.")
+    ] = "manga-pipeline"
+    schedule: Annotated[
+        str,
+        Meta(
+            pattern=r"^\Z|^cron\([^()]+\)\Z|^rate\([^()]+\)\Z",
+            description="When a run starts by itself, as EventBridge Scheduler writes it; empty: never.",
+        ),
+    ] = "cron(0 9 * * ? *)"
+    time_zone: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9+_/-]+\Z", description="Time zone of the schedule: the channel's own.")
+    ] = "Asia/Ho_Chi_Minh"
+    renderer_types: Annotated[
+        str, Meta(pattern=_TYPES, description="Instance types that may render, all of one architecture: arm64.")
+    ] = "c8g.2xlarge c7g.2xlarge c7gn.2xlarge c6g.2xlarge m8g.2xlarge m7g.2xlarge"
+    uploader_types: Annotated[
+        str, Meta(pattern=_TYPES, description="Instance types that may publish, all of one architecture: arm64.")
+    ] = "t4g.small t4g.medium c7g.medium c6g.medium m7g.medium m6g.medium"
+    on_demand_fallback: Annotated[
+        bool, Meta(description="Pay the full price for a machine where no Spot machine can be had.")
+    ] = False
+    vpc: Annotated[
+        str, Meta(pattern=r"^\Z|^vpc-[0-9a-f]+\Z", description="VPC of the machines; empty: the account's default VPC.")
+    ] = ""
+    subnets: Annotated[
+        str,
+        Meta(
+            pattern=r"^\Z|^subnet-[0-9a-f]+(?:[ ,]+subnet-[0-9a-f]+)*\Z",
+            description="Subnets of the machines, with a way out to the internet; empty: those of the default VPC.",
+        ),
+    ] = ""
+    image: Annotated[
+        str,
+        Meta(
+            pattern=r"^ami-[0-9a-f]+\Z|^/[A-Za-z0-9_./-]+\Z",
+            description="Machine image: an AMI, or the SSM parameter that names one. Ubuntu 24.04 for arm64 or like it.",
+        ),
+    ] = "/aws/service/canonical/ubuntu/server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id"
+    alarm_email: Annotated[
+        str, Meta(pattern=r"^\Z|^[^@\s]+@[^@\s]+\Z", description="Where alarms are sent; empty: they only show.")
+    ] = ""
+    monthly_budget: Annotated[
+        int,
+        Meta(ge=0, le=100_000, description="US dollars a month for the account, told to alarm_email; 0: no budget."),
+    ] = 0
+    log_days: Annotated[Literal[7, 14, 30, 60, 90, 180, 365], Meta(description="Days that logs are kept.")] = 30
+    video_days: Annotated[
+        int, Meta(ge=30, le=3650, description="Days that finished videos are kept in the bucket.")
+    ] = 365
+    reserved_concurrency: Annotated[
+        bool,
+        Meta(description="Never run a function twice at once; needs a Lambda quota well above a new account's 10."),
+    ] = False
+
+
 class Config(Section, frozen=True):
     target: Annotated[Literal["local"], Meta(description="Where the pipeline runs: local (this machine).")] = "local"
     language: Annotated[Literal["vi"], Meta(description="Language of the narration.")] = "vi"
@@ -91,3 +156,4 @@ class Config(Section, frozen=True):
     video: Video = Video()
     publisher: Publisher = Publisher()
     local: Local = Local()
+    aws: Aws = Aws()

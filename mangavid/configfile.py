@@ -275,8 +275,8 @@ def allowed(kind: Any) -> str:
             if info.ge is not None and info.le is not None:
                 noun += f" from {info.ge} to {info.le}"
             return noun + (f", a multiple of {info.multiple_of}" if info.multiple_of else "")
-        case inspect.StrType():
-            return "text"
+        case inspect.StrType(pattern=pattern):
+            return f"text that fits {pattern}" if pattern else "text"
         case _:
             return f"of type {kind}"
 
@@ -361,6 +361,6 @@ def example() -> str:
             lines += [""]
         indent = "  " if head else ""
         words = allowed(setting.type)
-        tail = "" if words in ("text", plainly(setting.default)) else f"  # {words}"
+        tail = "" if words.startswith("text") or words == plainly(setting.default) else f"  # {words}"
         lines += [f"{indent}# {description(setting)}", f"{indent}{name}: {plainly(setting.default)}{tail}"]
     return "\n".join(lines) + "\n"

@@ -418,3 +418,26 @@ def test_every_setting_has_a_type_that_the_checks_can_put_in_words() -> None:
     for setting in settings():
         assert not allowed(setting.type).startswith("of type"), setting.key
         assert msgspec.convert(setting.default, setting.type) == setting.default
+
+
+# --- settings with a form of their own ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("region", "ap-southeast-1", "Singapore"),
+        ("prefix", "my-channel", "My_Channel"),
+        ("prefix", "m", "a-name-of-more-than-24-signs"),
+        ("schedule", "rate(1 day)", "every day"),
+        ("renderer_types", "c7g.xlarge, c8g.xlarge", "c7g"),
+        ("subnets", "subnet-0a, subnet-0b", "subnet-0a; subnet-0b"),
+        ("vpc", "vpc-0123", "vpc-0123\n"),
+        ("image", "ami-0123", "resolve:ssm:/image"),
+        ("alarm_email", "me@example.org", "me"),
+    ],
+)
+def test_a_name_on_aws_has_the_form_that_aws_takes(folder: Path, key: str, good: str, bad: str) -> None:
+    assert getattr(load_config(env={f"MANGAVID_AWS_{key.upper()}": good}).config.aws, key) == good
+    with pytest.raises(ConfigError, match=f"aws.{key}: .* is not text that fits "):
+        load_config(env={f"MANGAVID_AWS_{key.upper()}": bad})
