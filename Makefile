@@ -37,6 +37,9 @@ constraints:  ## Pin again, without addresses
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q --universal --no-header --no-annotate --python-version 3.11 \
 	    --extra test --extra lint pyproject.toml -o constraints.txt
+	for group in mangavid/aws/package/locks/*.in; do \
+	    $(BIN)/uv pip compile -q --universal --no-header --no-annotate --python-version 3.11 --generate-hashes \
+	        -c constraints.txt $$group -o $${group%.in}.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) .bench-venv .node build dist $(DEMO)

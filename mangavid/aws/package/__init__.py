@@ -1,32 +1,16 @@
 """What is put on AWS: one zip for each group of functions, and one for the machines that work on a job.
 
-Inside a function's zip the libraries and ``mangavid`` stand at the root, its handler in ``lambdas/<folder>/handler.py``:
-``HANDLERS`` names the string that Lambda is given. A worker's zip has the same shape, with ``ec2/`` for ``lambdas/``.
+Inside a function's zip the libraries and ``mangavid`` stand at the root, and its handler in
+``lambdas/<folder>/handler.py``: ``HANDLERS`` names it as Lambda wants it named. A worker's zip has the same shape, with
+``ec2/`` for ``lambdas/``.
+
+``build`` makes them all. A zip is the same bytes wherever and whenever it is made of the same locks and code, and is
+named by its SHA-256: what has not changed is not uploaded, and does not show up in a plan.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from mangavid.aws.package.build import Package, Packages, Progress, build
+from mangavid.aws.package.groups import ARCHITECTURE, FOLDERS, HANDLERS, RUNTIME
 
-#: Function, without the channel's prefix, to the folder of its handler in ``lambdas/``.
-FOLDERS: Final = {
-    "check-quota": "check_quota",
-    "fetcher": "fetcher",
-    "scriptgen": "scriptgen",
-    "ttsgen": "ttsgen",
-    "start-renderer": "start_renderer",
-    "renderer-callback": "renderer_callback",
-    "start-uploader": "start_uploader",
-    "uploader-callback": "uploader_callback",
-    "cleanup": "cleanup",
-    "increment-counter": "increment_counter",
-    "handle-error": "handle_error",
-    "reaper": "reaper",
-}
-
-#: Function, without the channel's prefix, to its handler as Lambda names it.
-HANDLERS: Final = {function: f"lambdas.{folder}.handler.handler" for function, folder in FOLDERS.items()}
-
-#: What the functions run on, as Lambda names it. The libraries' wheels are those of this system.
-RUNTIME: Final = "python3.13"
-ARCHITECTURE: Final = "arm64"
+__all__ = ["ARCHITECTURE", "FOLDERS", "HANDLERS", "RUNTIME", "Package", "Packages", "Progress", "build"]

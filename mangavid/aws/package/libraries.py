@@ -1,0 +1,162 @@
+"""The libraries of a group as a zip in a cache: installed by uv from hash-pinned locks, pruned, packed.
+
+The wheels are those of the system that will run them: uv judges environment markers by that system too, where pip
+judges them by the Python it runs on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import msgspec
+
+from mangavid.aws.package import zips
+from mangavid.aws.package.groups import PRUNED, Group
+from mangavid.errors import BadInput, MangavidError, UpstreamUnavailable
+
+#: Raised where the same lock and rules would make another zip than before.
+_FORM = 1
+_LARGEST = 5
+
+
+class Libraries(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a cached zip. ``largest``: top folders with their bytes, unpacked, largest first."""
+
+    sha256: str
+    unpacked: int
+    largest: tuple[tuple[str, int], ...]
+
+
+def cache_key(group: Group) -> str:
+    """Names a group's libraries: the same key, the same zip."""
+    known = hashlib.sha256(group.lock.read_bytes()).hexdigest()
+    inputs = [_FORM, known, group.system.platform, group.system.python, PRUNED]
+    if not group.system.platform:
+        inputs += [sys.platform, os.uname().machine, sys.version_info[:2]]
+    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()[:32]
+
+
+def cached(group: Group, cache: Path) -> tuple[Path, Libraries] | None:
+    """The zip of a group's libraries, where it was made before."""
+    file = cache / f"{group.name}-{cache_key(group)}.zip"
+    try:
+        known = msgspec.json.decode(file.with_suffix(".json").read_bytes(), type=Libraries)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return (file, known) if file.exists() else None
+
+
+def make(group: Group, cache: Path) -> tuple[Path, Libraries]:
+    """Install, prune and pack a group's libraries into the cache.
+
+    Raises BadInput (a wheel is missing, or is not the one that was pinned), UpstreamUnavailable (no network).
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    file = cache / f"{group.name}-{cache_key(group)}.zip"
+    # Beside the cache's files: a rename puts them there whole, and two that make the same do not meet.
+    with tempfile.TemporaryDirectory(prefix=f".{group.name}-", dir=cache) as folder:
+        tree = Path(folder) / "tree"
+        _install(group, tree)
+        entries = {
+            name: path
+            for path in tree.rglob("*")
+            if path.is_file() and not _pruned(name := path.relative_to(tree).as_posix())
+        }
+        sizes: dict[str, int] = {}
+        for name, path in entries.items():
+            top = name.partition("/")[0]
+            sizes[top] = sizes.get(top, 0) + path.stat().st_size
+        packed = Path(folder) / "libraries.zip"
+        zips.write(packed, entries, programs=True)
+        known = Libraries(
+            sha256=zips.sha256(packed),
+            unpacked=sum(sizes.values()),
+            largest=tuple(sorted(sizes.items(), key=lambda item: -item[1])[:_LARGEST]),
+        )
+        note = Path(folder) / "note.json"
+        note.write_bytes(msgspec.json.encode(known))
+        packed.replace(file)
+        note.replace(file.with_suffix(".json"))
+    return file, known
+
+
+def _pruned(name: str) -> bool:
+    return any(re.search(pattern, name) for pattern in PRUNED)
+
+
+_finding = threading.Lock()
+
+
+def _uv() -> str:
+    import uv
+
+    # sysconfig's first answers are incomplete while another thread makes them.
+    with _finding:
+        return uv.find_uv_bin()
+
+
+def _install(group: Group, tree: Path) -> None:
+    command = [_uv(), "pip", "install", "--quiet", "--no-progress", "--color", "never"]
+    command += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--no-compile"]
+    command += ["--python", sys.executable, "--target", str(tree)]
+    if group.system.platform:
+        command += ["--python-platform", group.system.platform, "--python-version", group.system.python]
+    # The lock is read from a folder that holds no project: settings of one must not change what is installed.
+    done = subprocess.run(
+        [*command, "--requirement", str(group.lock)],
+        cwd=tree.parent,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise _refusal(group, done.stderr)
+
+
+#: What uv says, who is to blame, and what to do. The first that is found counts.
+_REFUSALS = (
+    (
+        r"Hash mismatch for `(?P<what>[^`]+)`",
+        BadInput,
+        "is not the file that was pinned",
+        "do not deploy before you know who changed it",
+    ),
+    (
+        r"Because (?P<what>\S+) was not found in the cache|network (was|is) disabled",
+        UpstreamUnavailable,
+        "is not in uv's cache, and the network is off",
+        "run the same command once with a network",
+    ),
+    (
+        r"Because (?P<what>\S+) has no (usable wheels|wheels with a matching)",
+        BadInput,
+        "has no wheel for the system it is to run on",
+        "pin a version that has one, then: make constraints",
+    ),
+    (
+        r"(Failed to (fetch|download)|error sending request|Request failed)",
+        UpstreamUnavailable,
+        "could not be downloaded",
+        "check the network, then run the same command again: what is there is kept",
+    ),
+)
+
+
+def _refusal(group: Group, said: str) -> MangavidError:
+    system = f"{group.system.platform}, Python {group.system.python}" if group.system.platform else "this machine"
+    subject = f"package {group.name} ({system})"
+    for pattern, kind, problem, hint in _REFUSALS:
+        if found := re.search(pattern, said):
+            what = found.groupdict().get("what") or "a library"
+            return kind(f"{subject}: {what} {problem}", hint=hint)
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return BadInput(f"{subject}: uv could not install its libraries: {' '.join(lines[:3])[:300]}", hint="")
