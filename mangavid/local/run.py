@@ -101,7 +101,8 @@ class _Run:
         self._watch.follow(self._target, self._engine)
 
     def go(self, sources: Sequence[str], again: bool) -> Outcome:
-        named = list(self._target.source({"sources": [str(Path(one).absolute()) for one in sources]}).find())
+        paths = [str(Path(one).absolute()) for one in sources]
+        named = list(self._target.source({"sources": paths}).find()) if paths else []
         driven: list[Execution] = []
         existing: list[str] = []
         for unfinished in list(self._target.executions.list(status="RUNNING")):
