@@ -38,7 +38,7 @@ def run(
 ) -> None:
     """Make videos of chapters, or of the library's next ones."""
     from mangavid.cli.progress import view
-    from mangavid.local.clock import SystemClock
+    from mangavid.clock import SystemClock
 
     flags = {"publisher__folder": ("--output", folder)} if folder else {}
     settings = session(ctx, config, home).settings(**flags).config

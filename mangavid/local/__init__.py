@@ -37,7 +37,7 @@ def open_target(
     progress: Callable[[str, int, int, str], None] | None = None,
 ) -> Target:
     """The ports of this machine. Opens nothing yet: each store makes its files at its first write."""
-    from mangavid.local.clock import SystemClock
+    from mangavid.clock import SystemClock
     from mangavid.local.engine.executions import JournalExecutions
     from mangavid.local.engine.tokens import TokenClient
     from mangavid.local.instances import ProcessInstances

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,20 @@ import pytest
 from mangavid.errors import ConditionFailed
 from mangavid.local.jobs import SqliteJobs
 from mangavid.ports import Change, Clause, Jobs
+from tests.fakes.aws import cloud
 from tests.fakes.memory import InMemoryJobs
 
-ADAPTERS: dict[str, Callable[[Path], Jobs]] = {
-    "memory": lambda _: InMemoryJobs(),
-    "sqlite": lambda folder: SqliteJobs(folder / "jobs.db"),
+ADAPTERS: dict[str, Callable[[Path, ExitStack], Jobs]] = {
+    "memory": lambda _, __: InMemoryJobs(),
+    "sqlite": lambda folder, _: SqliteJobs(folder / "jobs.db"),
+    "dynamodb": lambda _, stack: stack.enter_context(cloud()).jobs,
 }
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Jobs:
-    return ADAPTERS[request.param](tmp_path)
+def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Jobs]:
+    with ExitStack() as stack:
+        yield ADAPTERS[request.param](tmp_path, stack)
 
 
 def test_a_missing_item_is_none(jobs: Jobs) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,20 @@ import pytest
 from mangavid.errors import ConditionFailed, SourceNotFound
 from mangavid.local.objects import FolderObjects
 from mangavid.ports import Objects
+from tests.fakes.aws import cloud
 from tests.fakes.memory import InMemoryObjects
 
-ADAPTERS: dict[str, Callable[[Path], Objects]] = {
-    "memory": InMemoryObjects,
-    "folder": FolderObjects,
+ADAPTERS: dict[str, Callable[[Path, ExitStack], Objects]] = {
+    "memory": lambda folder, _: InMemoryObjects(folder),
+    "folder": lambda folder, _: FolderObjects(folder),
+    "s3": lambda folder, stack: stack.enter_context(cloud()).objects(folder),
 }
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
-    return ADAPTERS[request.param](tmp_path / "objects")
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Objects]:
+    with ExitStack() as stack:
+        yield ADAPTERS[request.param](tmp_path / "objects", stack)
 
 
 def test_what_is_put_is_got_with_its_hash_and_size(objects: Objects) -> None:

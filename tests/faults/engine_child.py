@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mangavid.errors import Locked
-from mangavid.local.clock import SystemClock
+from mangavid.clock import SystemClock
 from mangavid.local.engine.interpreter import Engine
 
 FUNCTION = "arn:aws:lambda:local:000000000000:function:"

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from mangavid.errors import LeaseLost
-from mangavid.local.clock import SystemClock
+from mangavid.clock import SystemClock
 from mangavid.local.engine.executions import JournalExecutions
 from mangavid.local.engine.interpreter import Engine
 from mangavid.local.engine.tokens import TokenClient

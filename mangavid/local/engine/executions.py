@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mangavid import asl
-from mangavid.local.clock import SystemClock
+from mangavid.clock import SystemClock
 from mangavid.local.engine.journal import MACHINE_ARN, Journal
 from mangavid.ports import Clock, Execution, Item
 

@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from mangavid.local.clock import SystemClock
+from mangavid.clock import SystemClock
 from tests.integration.sfn.behaviour import Answers, Dies, Fails, Gives, Hangs, Raises, Scenario, View
 from tests.integration.sfn.ours import view
 
