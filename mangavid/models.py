@@ -286,7 +286,7 @@ def decode(data: bytes, kind: type[Doc], *, name: str) -> Doc:
     """Read a stored document. Raises BadInput naming it where it does not fit, or comes from a newer mangavid."""
     try:
         return _checked(msgspec.json.decode(data), kind, name)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise BadInput(f"{name} is not what mangavid wrote: {problem}", hint="remake it with --again") from problem
 
 

@@ -77,7 +77,7 @@ def test_a_document_is_the_same_bytes_every_time_and_comes_back_equal() -> None:
     assert decode(encode(script()), Script, name="script.json") == script()
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"job_id": 1}', b"\xff"])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b'{"job_id": 1}', b"\xff", b'{"job_id": "\xff"}'])
 def test_a_document_that_is_not_one_of_ours_is_named(data: bytes) -> None:
     with pytest.raises(BadInput, match=r"script\.json"):
         decode(data, Script, name="script.json")
