@@ -1,8 +1,7 @@
 """Instances as processes of this machine.
 
 A record ``<id>.json`` says what an instance works on; its lock file, with the process id in it, is locked by the
-process (and what it starts) for as long as any of it lives: «alive» is a fact the kernel keeps, not a process id that
-may have been used again.
+process for as long as it lives: «alive» is a fact the kernel keeps, not a process id that may have been used again.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ class ProcessInstances:
         try:
             # The lock belongs to the open file: the child holds it from its first moment until its last copy closes.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)  # an id of a process that is gone may be another's by now
             record = {  # what mangavid.local.worker reads
                 "instance": instance,
                 "phase": phase,
