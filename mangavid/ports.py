@@ -195,10 +195,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     title: str
     language: str
+    #: Changes when the chapter or its sidecar does; empty where the source can't tell.
+    version: str = ""
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """A chapter taken in. ``direction`` is None where the source does not say."""
+    """A chapter taken in. ``direction`` is None where the source does not say.
+
+    ``skipped``: pages left out, each as «name: why»; ``notes``: what else the person should know, a sentence each.
+    """
 
     found: Found
     pages: tuple[RawPage, ...]
@@ -206,6 +211,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     credits: Credits
     direction: Direction | None
     sidecar: Sidecar | None
+    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -9,6 +9,7 @@ folders are two chapters.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -44,6 +45,7 @@ _OTHER_CHAPTERS = {
 }
 _MAX_DEPTH = 32
 _SIDECAR = "narration"
+_INSIDE = tuple(f"{_SIDECAR}{ext}" for ext in SIDECAR_SUFFIXES)
 
 
 class ChapterSource:
@@ -183,7 +185,27 @@ def _found(path: Path, ref: str) -> Found:
         number=info.number or named.number,
         title=info.title or named.title,
         language=info.language,
+        version=_version(path),
     )
+
+
+def _version(path: Path) -> str:
+    """A digest of names, sizes and times of the files a chapter is made from; what they hold is not read."""
+    digest = hashlib.sha256()
+    try:
+        files = [path] if not path.is_dir() else [Path(entry.path) for entry in os.scandir(path) if _counts(entry.name)]
+        for file in sorted((*files, *_beside(path))):
+            with suppress(FileNotFoundError):
+                stat = file.stat()
+                digest.update(os.fsencode(file.name) + b"\0%d %d\0" % (stat.st_size, stat.st_mtime_ns))
+    except OSError:
+        return ""
+    return digest.hexdigest()[:32]
+
+
+def _counts(name: str) -> bool:
+    """Whether a file of this name, in a chapter's folder, goes into the video."""
+    return is_page(name) or name.lower() in (comicinfo.NAME, *_INSIDE)
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -292,9 +314,8 @@ def _fetch(path: Path, found: Found, read_sidecar: sidecar.ReadYaml) -> Fetched:
 
 def _sidecar(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> Sidecar | None:
     """The narration beside the chapter, else the one in it. Raises BadSidecar, also where there are two."""
-    stem = path.stem if path.is_file() else path.name
-    beside = [p for ext in SIDECAR_SUFFIXES if (p := path.with_name(f"{stem}.{_SIDECAR}{ext}")).is_file()]
-    inside = chapter.find(*(f"{_SIDECAR}{ext}" for ext in SIDECAR_SUFFIXES))
+    beside = _beside(path)
+    inside = chapter.find(*_INSIDE)
     if len(beside or inside) > 1:
         names = " and ".join(clean(str(name), 80) for name in [p.name for p in beside] or inside)
         raise BadSidecar(f"{chapter.name} has more than one narration: {names}", hint="keep one of them")
@@ -308,6 +329,11 @@ def _sidecar(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> Side
             raise BadSidecar(f"{chapter.name}: {shown(name)} {why}", hint="take it out, or write it anew") from None
         return sidecar.read(data, f"{chapter.name}: {shown(name)}", read_yaml)
     return None
+
+
+def _beside(path: Path) -> list[Path]:
+    stem = path.name if path.is_dir() else path.stem
+    return [p for ext in SIDECAR_SUFFIXES if (p := path.with_name(f"{stem}.{_SIDECAR}{ext}")).is_file()]
 
 
 def _what_instead(path: Path) -> str:

@@ -162,6 +162,33 @@ def test_a_page_named_as_a_chapter_is_answered_with_its_folder(tmp_path: Path) -
     assert str(tmp_path / "ch") in caught.value.hint
 
 
+def test_the_version_changes_with_pages_comic_info_and_narration_and_with_nothing_else(tmp_path: Path) -> None:
+    directory = folder(tmp_path / "a", "1.png", "2.png")
+    archive = chapter(tmp_path / "b.cbz", 1)
+
+    def versions() -> list[str]:
+        return [one_.version for one_ in found(directory, archive)]
+
+    seen = [versions()]
+    assert all(seen[0])
+    (directory / "read me.txt").write_text("x")
+    (tmp_path / "c.narration.yaml").write_bytes(b"x")
+    assert versions() == seen[0]
+    for file in (directory / "ComicInfo.xml", directory / "narration.yaml", tmp_path / "a.narration.json"):
+        file.write_bytes(b"x")
+        seen.append(versions())
+    os.utime(directory / "1.png", ns=(1, 1))
+    seen.append(versions())
+    (directory / "2.png").rename(directory / "3.png")
+    seen.append(versions())
+    assert len({version for version, _ in seen}) == len(seen)
+    assert len({version for _, version in seen}) == 1
+    (tmp_path / "b.narration.yml").write_bytes(b"x")
+    beside = versions()[1]
+    os.utime(archive, ns=(1, 1))
+    assert len({seen[0][1], beside, versions()[1]}) == 3
+
+
 # --- libraries ------------------------------------------------------------------------------------------------------
 
 
