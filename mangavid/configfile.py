@@ -246,7 +246,9 @@ def _checked(setting: Setting, given: _Given, problems: list[str]) -> Any:
         problems.append(f"{given.origin}: {setting.key}: {shown(value)} is not a path")
         return msgspec.UNSET
     try:
-        return str((given.folder / _expanded(Path(converted))).absolute())
+        path = given.folder / _expanded(Path(converted))
+        # What «..» means depends on the links before it, so only the system can take it out.
+        return os.path.realpath(path) if ".." in path.parts else str(path.absolute())
     except ConfigError as problem:
         problems.append(f"{given.origin}: {setting.key}: {problem}")
         return msgspec.UNSET

@@ -41,7 +41,7 @@ class ConfigError(MangavidError):
 
     exit_code = 2
     summary = "A setting is wrong."
-    default_hint = "mangavid config show prints every setting and where it came from"
+    default_hint = "mangavid config example shows every setting"
 
 
 class UnsupportedDefinition(MangavidError):

@@ -40,6 +40,21 @@ _PLAINER = (
         "the lines don't fit together here",
         "look at the indentation, and for a missing «:» or quote on this line and the one before",
     ),
+    (
+        re.compile(r"(?:found|got) '<stream end>'"),
+        "the file ends in the middle of a value",
+        "look for a missing «]» or «}», or for a value that was left out",
+    ),
+    (
+        re.compile(r"expected the node content, but found '(.)'"),
+        r"a value is missing before «\1»",
+        "write one, or quotes",
+    ),
+    (
+        re.compile(r"expected ',' or '(.)', but got"),
+        r"a «,» or «\1» is missing before this",
+        "close what was opened above",
+    ),
 )
 
 
@@ -162,15 +177,20 @@ def _build(text: str) -> tuple[Any, dict[Path, int]]:
 def _refuse(problem: Any, text: str, line: int) -> NoReturn:
     """Say a parser's error in one line."""
     mark = getattr(problem, "problem_mark", None)
+    began = getattr(problem, "context_mark", None)
     said = getattr(problem, "problem", None)
+    if began is not None and str(getattr(problem, "context", "")).startswith("while scanning a quoted scalar"):
+        at = began.line + 1
+        if said in ("found unexpected end of stream", "found unexpected document separator"):
+            raise _Refused(at, f"the quote opened on line {at} is never closed", "close it") from None
     if mark is not None and said:
-        line = mark.line + 1
+        line = min(mark.line + 1, max(1, len(text.splitlines())))
     elif hasattr(problem, "reason"):
         line = text.count("\n", 0, problem.position) + 1
         said = f"the character U+{problem.character:04X} is not allowed"
     for pattern, plainer, hint in _PLAINER:
-        if said and pattern.search(said):
-            raise _Refused(line, plainer or said, hint) from None
+        if said and (found := pattern.search(said)):
+            raise _Refused(line, found.expand(plainer) if plainer else said, hint) from None
     raise _Refused(line, str(said or "this is not YAML")) from None
 
 

@@ -299,6 +299,15 @@ def test_config_shows_every_setting_and_its_origin(cli: Run) -> None:
     assert document["settings"]["local.home"]["from"] == "env MANGAVID_HOME"
 
 
+def test_a_path_with_dots_is_shown_as_the_place_it_is(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "inner")
+    document = json.loads(cli("config", "--json", "--home", str(tmp_path / "no" / ".." / "h5"))[1])
+    assert document["settings"]["local.home"]["value"] == str(tmp_path.resolve() / "h5")
+    document = json.loads(cli("config", "--json", "--home", "link/../videos")[1])
+    assert document["settings"]["local.home"]["value"] == str(tmp_path.resolve() / "real" / "videos")
+
+
 def test_the_example_printed_is_a_file_of_defaults(cli: Run) -> None:
     code, out, _ = cli("config", "example")
     assert code == 0
@@ -315,7 +324,7 @@ def test_wrong_settings_stop_every_command_with_exit_2_and_every_problem(cli: Ru
         "mangavid: 2 settings are wrong:",
         "  mangavid.yaml:2: video.fps: 31 is not one of 24, 25, 30, 48, 50, 60 (did you mean 30?)",
         "  mangavid.yaml:4: voice.pitch: 'high' is not a whole number from 0 to 99",
-        "hint: mangavid config show prints every setting and where it came from",
+        "hint: mangavid config example shows every setting",
     ]
 
 
