@@ -139,6 +139,17 @@ def test_prepare_replaces_an_instance_that_died_before_it_had_its_token(world: W
     assert start_renderer.handle(world.target, call) == {"done": False, "epoch": 2}
 
 
+def test_prepare_does_not_count_on_an_instance_of_the_run_before(world: World) -> None:
+    old = world.begin("run-1")
+    job_id = voiced(world, old)
+    start_renderer.handle(world.target, {**old, "job_id": job_id})
+    world.executions.stop(old["execution"], error="", cause="")
+    event = world.begin("run-2")
+    assert fetched(world, event) == job_id
+    assert world.instances.alive(world.job(job_id).instance), "it drains still"
+    assert start_renderer.handle(world.target, {**event, "job_id": job_id}) == {"done": False, "epoch": 2}
+
+
 def test_a_launch_that_was_lost_is_made_when_the_call_comes_again(world: World) -> None:
     event = world.begin()
     call = {**event, "job_id": voiced(world, event), "token": "T1", "retry": 0}
