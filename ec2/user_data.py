@@ -112,9 +112,9 @@ def work(head: Head, folder: Path) -> None:
         nobody = pwd.getpwnam("nobody")
         os.chown(room, nobody.pw_uid, nobody.pw_gid)
         rights = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    worker = {"render": "ec2.renderer.main", "upload": "ec2.uploader.main"}[head["phase"]]
+    worker = f"ec2.{head['worker']}.main"
     names = {"HOME": str(room), "TMPDIR": str(room), "AWS_DEFAULT_REGION": head["region"], "PATH": os.defpath}
-    names |= {"LANG": "C.UTF-8", "MANGAVID_WORKER": json.dumps(head)}
+    names |= {"LANG": "C.UTF-8", **head["environment"]}
     log(f"{worker} starts")
     child = subprocess.Popen([sys.executable, "-m", worker], cwd=code, env=names, start_new_session=True, **rights)
     try:

@@ -11,15 +11,16 @@ from mangavid.resources import bundled
 #: What EC2 takes, before it is encoded.
 LIMIT: Final = 16_384
 _HEAD: Final = '\nHEAD = "{}"\n'
-_NEEDED: Final = frozenset({"region", "bucket", "key", "sha256", "job", "phase", "epoch", "table"})
+_NEEDED: Final = frozenset({"region", "bucket", "key", "sha256", "worker", "environment"})
 
 
 def user_data(head: Mapping[str, object]) -> str:
-    """The script for one machine, as text (EC2 wants it in base64).
+    """The script for a machine, as text (EC2 wants it in base64).
 
-    ``head``: ``region``, ``bucket`` and ``key`` of the worker's package and its ``sha256``; ``job``, ``phase``
-    (``render`` or ``upload``), ``epoch``, ``table``. More is handed on: the worker finds all of it as JSON in the
-    environment variable MANGAVID_WORKER. Anyone who may describe the machine can read it, so it holds no secret.
+    ``head``: ``region``, ``bucket`` and ``key`` of the worker's package and its ``sha256``; ``worker`` (``renderer`` or
+    ``uploader``: the package's ``ec2/<worker>/main.py`` is run); ``environment``, the variables that the worker is
+    given besides the region's. Anyone who may describe the machine can read all of it: no secret belongs there. The
+    script has no ``${``, so that values may be references of CloudFormation's Sub.
     """
     if missing := _NEEDED - head.keys():
         raise ValueError(f"user data lacks {', '.join(sorted(missing))}")

@@ -20,10 +20,10 @@ from mangavid.aws.userdata import LIMIT, user_data
 from tests.fakes.metadata import Metadata, Store, credentials, served
 
 WORKER = """
-import json, os, pathlib, subprocess, sys
+import os, pathlib, subprocess, sys
 print("the worker runs", sys.argv, flush=True)
 print("uid", os.getuid(), "alone", os.getpgrp() == os.getpid())
-print("head", json.loads(os.environ["MANGAVID_WORKER"])["job"], os.environ["AWS_DEFAULT_REGION"])
+print("told", os.environ["MANGAVID_TABLE"], os.environ["AWS_DEFAULT_REGION"])
 pathlib.Path(os.environ["TMPDIR"], "made").write_text("by the worker")
 print("program", subprocess.check_output(["./tool/program"], text=True).strip(), flush=True)
 """
@@ -73,10 +73,8 @@ class Machine:
             "bucket": "the-bucket",
             "key": "code/worker 1.zip",
             "sha256": zips.sha256(self.package),
-            "job": "a-job",
-            "phase": "render",
-            "epoch": 3,
-            "table": "the-table",
+            "worker": "renderer",
+            "environment": {"MANGAVID_TABLE": "the-table"},
             "log": str(self.log),
             "folder": str(self.folder / "opt" / "mangavid"),
             "pause": 0,
@@ -147,7 +145,7 @@ def test_the_right_package_runs_and_the_machine_powers_off(machine: Machine, s3:
     upload(s3, machine.package.read_bytes())
     log = machine.run(s3)
     assert "the worker runs" in log
-    assert "head a-job eu-west-1" in log
+    assert "told the-table eu-west-1" in log
     assert "program ran" in log
     assert "ec2.renderer.main ended with 0" in log
     assert machine.off == ["-P +270", "-P now"]
@@ -281,7 +279,7 @@ def test_a_worker_that_fails_ends_the_machine(machine: Machine) -> None:
     assert machine.off == ["-P +270", "-P now"]
 
 
-@pytest.mark.parametrize("changes", [{"log": "/proc/none/log"}, {"folder": "/proc/none"}, {"phase": "other"}])
+@pytest.mark.parametrize("changes", [{"log": "/proc/none/log"}, {"folder": "/proc/none"}, {"environment": None}])
 def test_a_head_that_can_not_be_followed_ends_the_machine(machine: Machine, changes: dict[str, object]) -> None:
     log = machine.run(Store([(200, machine.package.read_bytes())]), **changes)
     assert "Error" in log
@@ -297,13 +295,14 @@ def test_a_head_that_is_no_json_ends_the_machine(machine: Machine) -> None:
 
 def test_the_script_is_small_and_data_stays_data(machine: Machine) -> None:
     usual = {name: value for name, value in machine.head().items() if name not in {"log", "folder", "pause"}}
-    usual |= {"key": f"code/worker-{'0' * 64}.zip", "job": "j" * 64, "bucket": "b" * 63}
+    usual |= {"key": f"code/worker-{'0' * 64}.zip", "bucket": "b" * 63}
     assert len(user_data(usual).encode()) <= 6 * 1024
+    assert "${" not in user_data(usual)
     hostile = "'; import os; os.abort() # \\' \" \n \u2028 {}"
     found: dict[str, object] = {}
-    exec(next(line for line in user_data({**usual, "job": hostile}).splitlines() if line.startswith("HEAD = ")), found)
-    assert json.loads(str(found["HEAD"]))["job"] == hostile
+    exec(next(line for line in user_data({**usual, "key": hostile}).splitlines() if line.startswith("HEAD = ")), found)
+    assert json.loads(str(found["HEAD"]))["key"] == hostile
     with pytest.raises(ValueError, match="EC2 takes"):
         user_data({**usual, "more": "x" * LIMIT})
-    with pytest.raises(ValueError, match="lacks epoch, table"):
-        user_data({name: value for name, value in usual.items() if name not in {"epoch", "table"}})
+    with pytest.raises(ValueError, match="lacks key, sha256"):
+        user_data({name: value for name, value in usual.items() if name not in {"key", "sha256"}})

@@ -110,7 +110,7 @@ STAYS_HERE: Final = frozenset(
 )
 
 #: Services of AWS that code on a machine may open a client for; botocore's descriptions of the rest are left out.
-WORKER_SERVICES: Final = ("dynamodb", "ec2", "s3", "ssm", "stepfunctions", "sts")
+WORKER_SERVICES: Final = ("dynamodb", "ec2", "logs", "s3", "ssm", "stepfunctions", "sts")
 
 #: Files of libraries that no running code reads, as patterns on the path below the package's root. What a file of this
 #: list may hold is decided here, so a change makes all packages anew.
