@@ -106,7 +106,9 @@ class Home:
                     words = (entry / "cmdline").read_bytes()
                 except OSError:
                     continue
-                if str(self.path).encode() in words and int(entry.name) != os.getpid():
+                # To the end of the name: «commit-1» is not «commit-17».
+                mine = any(str(self.path).encode() + end in words for end in (b"/", b"\0"))
+                if mine and int(entry.name) != os.getpid():
                     pids.append(int(entry.name))
         return pids
 
