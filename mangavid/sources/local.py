@@ -1,9 +1,9 @@
 """Chapters on this machine: folders of images and CBZ/ZIP files, named one by one or as a library.
 
 What is a chapter: a CBZ/ZIP file, or a folder that directly holds images. Its identity is taken from ComicInfo.xml
-(series, volume, number, title) where that tells chapters apart, else from its own and its folder's name
-(``names.identity_of``): it stays the same when the series' folder is moved, and two files of the same name in two
-folders are two chapters.
+(series, volume, number, title) where that tells chapters apart, else from what it is (folder, archive), its own and its
+folder's name (``names.identity_of``): it stays the same when the series' folder is moved. Two files of the same name in
+two folders are two chapters, and so are an archive and a folder of the same name: they may differ in what they hold.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _found(path: Path, ref: str) -> Found:
         info = _open(path, stack).comicinfo([])
     return Found(
         ref=ref,
-        identity=info.identity or f"name:{named.identity}",
+        identity=info.identity or f"{'folder' if path.is_dir() else 'archive'}:{named.identity}",
         series=info.series or named.series,
         number=info.number or named.number,
         title=info.title or named.title,

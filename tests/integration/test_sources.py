@@ -117,6 +117,17 @@ def test_comic_info_makes_two_files_one_chapter_and_names_make_them_two(tmp_path
     assert len(set(identities)) == 3
 
 
+def test_an_archive_and_a_folder_of_the_same_name_are_two_chapters_unless_comic_info_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    archive = chapter(tmp_path / "same.cbz", 1)
+    directory = folder(tmp_path / "same", "1.png")
+    assert len({one_.identity for one_ in found(archive, directory)}) == 2
+    chapter(tmp_path / "same.cbz", 1, [("ComicInfo.xml", COMIC)])
+    (directory / "ComicInfo.xml").write_bytes(COMIC)
+    assert len({one_.identity for one_ in found(archive, directory)}) == 1
+
+
 def test_a_relative_path_and_a_link_find_the_chapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chapter(tmp_path / "a.cbz", 1)
     (tmp_path / "b.cbz").symlink_to("a.cbz")
