@@ -143,6 +143,16 @@ class Executions(Protocol):
 Phase = Literal["render", "upload"]
 
 
+class InstanceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance as listed. ``job_id`` and ``epoch`` are empty and 0 where it does not say what it works on."""
+
+    instance: str
+    phase: Phase
+    job_id: str
+    epoch: int
+    launched: datetime
+
+
 class Instances(Protocol):
     """Machines (or processes) that work on one job's phase at one epoch."""
 
@@ -154,6 +164,9 @@ class Instances(Protocol):
 
     def terminate(self, instance: str) -> None:
         """Ends it now; no error where it is gone."""
+
+    def list(self) -> Iterator[InstanceInfo]:
+        """Those that live, whoever launched them."""
 
 
 class Secrets(Protocol):

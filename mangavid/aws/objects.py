@@ -16,11 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from mangavid import faults
 from mangavid.aws.failures import failure
+from mangavid.aws.names import LIFE_TAG, TEMPORARY_LIFE
 from mangavid.aws.session import Refused, Service
 from mangavid.errors import ConditionFailed, MangavidError, SourceNotFound, UpstreamUnavailable
+from mangavid.keys import TEMPORARY
 from mangavid.models import Product
 
 PART_BYTES = 16 << 20
@@ -47,12 +50,13 @@ class S3Objects:
         sha256, size = _measure(data)
         faults.point("objects.put")
         condition = {"IfNoneMatch": "*"} if if_absent else {}
+        tagging = _tagging(key)
         for _ in range(_CONFLICTS):
             try:
                 if isinstance(data, Path) and size > self._part_bytes:
-                    self._put_parts(key, data, condition)
+                    self._put_parts(key, data, condition, tagging)
                 else:
-                    self._put_whole(key, data, sha256, condition)
+                    self._put_whole(key, data, sha256, {**condition, **tagging})
                 break
             except Refused as refused:
                 if refused.code == "PreconditionFailed":
@@ -71,9 +75,9 @@ class S3Objects:
             if body is not None:
                 body.close()
 
-    def _put_parts(self, key: str, file: Path, condition: dict[str, str]) -> None:
+    def _put_parts(self, key: str, file: Path, condition: dict[str, str], tagging: dict[str, str]) -> None:
         """In parts that S3 checks one by one. What fails leaves no parts behind that would be paid for."""
-        upload = self._call("create_multipart_upload", key, ChecksumAlgorithm="SHA256")["UploadId"]
+        upload = self._call("create_multipart_upload", key, ChecksumAlgorithm="SHA256", **tagging)["UploadId"]
         try:
             count = -(-file.stat().st_size // self._part_bytes)
             with ThreadPoolExecutor(_PARTS_AT_ONCE, thread_name_prefix="upload") as pool:
@@ -202,6 +206,14 @@ def _shared(keys: set[str]) -> str:
     """The longest text that all keys begin with."""
     first, last = min(keys), max(keys)
     return next((first[:n] for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), first)
+
+
+def _tagging(key: str) -> dict[str, str]:
+    """The tag by which S3 itself deletes a temporary object in the end, should Cleanup never come to it."""
+    parts = key.split("/")
+    if parts[0] != "jobs" or len(parts) < 4 or parts[2] not in TEMPORARY:
+        return {}
+    return {"Tagging": urlencode({LIFE_TAG: TEMPORARY_LIFE})}
 
 
 def _measure(data: bytes | Path) -> tuple[bytes, int]:

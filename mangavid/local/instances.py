@@ -13,13 +13,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from mangavid.config import Config
 from mangavid.errors import SpotCapacity
-from mangavid.ports import Phase
+from mangavid.ports import InstanceInfo, Phase
 
 
 class ProcessInstances:
@@ -100,11 +102,25 @@ class ProcessInstances:
         if child is not None:
             child.wait()
 
+    def list(self) -> Iterator[InstanceInfo]:
+        for instance in self.all_alive():
+            # One that ended meanwhile may have had its record cleared away.
+            with contextlib.suppress(FileNotFoundError):
+                path = self._record(instance)
+                record = json.loads(path.read_text(encoding="utf-8"))
+                yield InstanceInfo(
+                    instance=instance,
+                    phase=record["phase"],
+                    job_id=record["job_id"],
+                    epoch=record["epoch"],
+                    launched=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+                )
+
     def drain(self, instance: str) -> None:
         """Ask it to finish what is in hand and stop: what a Spot notice is on AWS."""
         self._signal(instance, signal.SIGTERM)
 
-    def all_alive(self) -> list[str]:
+    def all_alive(self) -> Sequence[str]:
         """Instances that live, whoever started them."""
         if not self._folder.is_dir():
             return []

@@ -1,18 +1,22 @@
-"""The contract of ports.Callbacks: the fake, and tokens in the journal of this machine."""
+"""The contract of ports.Callbacks: the fake, tokens in the journal of this machine, and Step Functions."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from mangavid.aws.callbacks import TaskCallbacks
 from mangavid.errors import LeaseLost
 from mangavid.local.engine.store import Store
 from mangavid.local.engine.tokens import TokenClient
 from mangavid.ports import Callbacks
-from tests.fakes.memory import FakeCallbacks
+from tests.fakes.aws import CLIENTS, credentials
+from tests.fakes.memory import FakeCallbacks, FakeClock
+from tests.fakes.stepfunctions import StepFunctions, serving
 
 OPEN = "mv1." + "a" * 64
 UNKNOWN = "mv1." + "b" * 64
@@ -25,12 +29,24 @@ def journal(folder: Path) -> TokenClient:
     return TokenClient(folder / "journal.db")
 
 
-ADAPTERS: dict[str, Callable[[Path], Callbacks]] = {"memory": lambda _: FakeCallbacks(OPEN), "journal": journal}
+def step_functions(folder: Path, stack: ExitStack) -> TaskCallbacks:
+    journal(folder)
+    stack.enter_context(credentials())
+    stack.enter_context(serving(CLIENTS, StepFunctions(folder / "journal.db", FakeClock()).answer))
+    return TaskCallbacks(CLIENTS["stepfunctions"])
+
+
+ADAPTERS: dict[str, Callable[[Path, ExitStack], Callbacks]] = {
+    "memory": lambda _, __: FakeCallbacks(OPEN),
+    "journal": lambda folder, _: journal(folder),
+    "step-functions": step_functions,
+}
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def callbacks(request: pytest.FixtureRequest, tmp_path: Path) -> Callbacks:
-    return ADAPTERS[request.param](tmp_path)
+def callbacks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callbacks]:
+    with ExitStack() as stack:
+        yield ADAPTERS[request.param](tmp_path, stack)
 
 
 def every(callbacks: Callbacks, token: str) -> list[Callable[[], None]]:

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from mangavid.errors import SourceNotFound
+from mangavid.aws.executions import StepFunctionsExecutions
+from mangavid.errors import SourceNotFound, UsageError
 from mangavid.local.engine.executions import JournalExecutions
 from mangavid.ports import Executions
+from tests.fakes.aws import CLIENTS, credentials
 from tests.fakes.memory import FakeClock, FakeExecutions
+from tests.fakes.stepfunctions import MACHINE, StepFunctions, serving
 
 DEFINITION = {"StartAt": "S", "States": {"S": {"Type": "Wait", "Seconds": 60, "End": True}}}
 
-ADAPTERS: dict[str, Callable[[Path, FakeClock], Executions]] = {
-    "memory": lambda _, clock: FakeExecutions(clock),
-    "journal": lambda folder, clock: JournalExecutions(folder / "journal.db", clock, DEFINITION),
+
+def step_functions(folder: Path, clock: FakeClock, stack: ExitStack) -> StepFunctionsExecutions:
+    service = StepFunctions(folder / "journal.db", clock, DEFINITION)
+    service.page = 2
+    stack.enter_context(credentials())
+    stack.enter_context(serving(CLIENTS, service.answer))
+    return StepFunctionsExecutions(CLIENTS["stepfunctions"], MACHINE)
+
+
+ADAPTERS: dict[str, Callable[[Path, FakeClock, ExitStack], Executions]] = {
+    "memory": lambda _, clock, __: FakeExecutions(clock),
+    "journal": lambda folder, clock, _: JournalExecutions(folder / "journal.db", clock, DEFINITION),
+    "step-functions": step_functions,
 }
 
 
@@ -26,8 +40,9 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def executions(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Executions:
-    return ADAPTERS[request.param](tmp_path, clock)
+def executions(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Executions]:
+    with ExitStack() as stack:
+        yield ADAPTERS[request.param](tmp_path, clock, stack)
 
 
 def test_a_started_execution_runs_with_its_input(executions: Executions, clock: FakeClock) -> None:
@@ -78,13 +93,36 @@ def test_what_was_never_started_is_not_found(executions: Executions) -> None:
     assert list(executions.list()) == []
 
 
-def test_the_journals_history_is_read_both_ways(tmp_path: Path, clock: FakeClock) -> None:
-    executions = JournalExecutions(tmp_path / "journal.db", clock, DEFINITION)
-    arn = executions.start("night-1", {})
-    executions.stop(arn, error="Operator", cause="enough")
-    events = list(executions.history(arn))
-    assert [(event["id"], event["type"]) for event in events] == [(1, "ExecutionStarted"), (2, "ExecutionAborted")]
-    assert events[0]["timestamp"] == clock.now()
-    assert list(executions.history(arn, reverse=True)) == events[::-1]
-    with pytest.raises(SourceNotFound):
-        executions.history("arn:never")
+@pytest.mark.parametrize("adapter", ["journal", "step-functions"])
+def test_a_history_is_read_both_ways_and_over_all_pages(adapter: str, tmp_path: Path, clock: FakeClock) -> None:
+    with ExitStack() as stack:
+        executions = ADAPTERS[adapter](tmp_path, clock, stack)
+        arn = executions.start("night-1", {})
+        for _ in range(3):
+            executions.stop(arn, error="Operator", cause="enough")
+            executions.redrive(arn)
+        events = list(executions.history(arn))
+        kinds = ["ExecutionStarted", *["ExecutionAborted", "ExecutionRedriven"] * 3]
+        assert [(event["id"], event["type"]) for event in events] == list(enumerate(kinds, 1))
+        assert events[0]["timestamp"] == clock.now()
+        assert events[0]["executionStartedEventDetails"]["input"] == "{}"
+        assert events[1]["executionAbortedEventDetails"] == {"error": "Operator", "cause": "enough"}
+        assert list(executions.history(arn, reverse=True)) == events[::-1]
+        with pytest.raises(SourceNotFound):
+            list(executions.history("arn:never"))
+
+
+@pytest.mark.parametrize("adapter", ["journal", "step-functions"])
+def test_a_name_is_taken_for_good_by_the_input_it_was_started_with(
+    adapter: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    with ExitStack() as stack:
+        executions = ADAPTERS[adapter](tmp_path, clock, stack)
+        arn = executions.start("night-1", {"a": 1})
+        executions.stop(arn, error="", cause="")
+        assert executions.start("night-1", {"a": 1}) == arn
+        for name, data in (("night-1", {"a": 2}), ("a name with blanks", {})):
+            with pytest.raises(UsageError):
+                executions.start(name, data)
+        with pytest.raises(UsageError, match="ExecutionNotRedrivable"):
+            executions.redrive(executions.start("night-2", {}))

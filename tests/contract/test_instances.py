@@ -1,4 +1,4 @@
-"""The contract of ports.Instances: the fake, and real processes of this machine."""
+"""The contract of ports.Instances: the fake, real processes of this machine, and EC2."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from mangavid.config import Config
 from mangavid.local.instances import ProcessInstances
 from mangavid.local.jobs import SqliteJobs
 from mangavid.ports import Change, Instances
+from tests.fakes.aws import cloud
 from tests.fakes.memory import FakeInstances
 
 
@@ -28,14 +30,19 @@ def processes(home: Path) -> ProcessInstances:
     return ProcessInstances(home, Config())
 
 
-ADAPTERS: dict[str, Callable[[Path], Instances]] = {"memory": lambda _: FakeInstances(), "processes": processes}
+ADAPTERS: dict[str, Callable[[Path, ExitStack], Instances]] = {
+    "memory": lambda _, __: FakeInstances(),
+    "processes": lambda folder, _: processes(folder),
+    "ec2": lambda _, stack: stack.enter_context(cloud()).instances(),
+}
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
 def instances(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Instances]:
-    made = ADAPTERS[request.param](tmp_path)
-    yield made
-    made.terminate("render-a-e1")
+    with ExitStack() as stack:
+        made = ADAPTERS[request.param](tmp_path, stack)
+        yield made
+        made.terminate("render-a-e1")
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -61,6 +68,16 @@ def test_a_launch_that_is_repeated_gives_the_same_instance(instances: Instances)
 def test_one_that_never_was_is_not_alive_and_terminating_it_is_no_error(instances: Instances) -> None:
     assert not instances.alive("render-none-e9")
     instances.terminate("render-none-e9")
+
+
+def test_those_that_live_are_listed_with_what_they_work_on(instances: Instances) -> None:
+    assert list(instances.list()) == []
+    name = instances.launch("render", "a", 1)
+    (found,) = instances.list()
+    assert (found.instance, found.phase, found.job_id, found.epoch) == (name, "render", "a", 1)
+    assert found.launched.tzinfo is not None
+    instances.terminate(name)
+    assert eventually(lambda: not list(instances.list()))
 
 
 # --- processes ---

@@ -11,7 +11,7 @@ from typing import Any
 
 from mangavid.errors import ConditionFailed, LeaseLost, SourceNotFound
 from mangavid.models import Product
-from mangavid.ports import Change, Clause, Execution, Item
+from mangavid.ports import Change, Clause, Execution, InstanceInfo, Item, Phase
 
 
 class FakeClock:
@@ -180,11 +180,12 @@ class FakeInstances:
 
     def __init__(self) -> None:
         self.running: set[str] = set()
-        self.launched: list[tuple[str, str, int]] = []
+        self.launched: list[tuple[Phase, str, int]] = []
         self.terminated: list[str] = []
         self.fail_with: Exception | None = None
+        self.since = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
-    def launch(self, phase: str, job_id: str, epoch: int) -> str:
+    def launch(self, phase: Phase, job_id: str, epoch: int) -> str:
         if self.fail_with is not None:
             raise self.fail_with
         name = f"i-{phase}-{job_id}-{epoch}"
@@ -199,6 +200,12 @@ class FakeInstances:
     def terminate(self, instance: str) -> None:
         self.terminated.append(instance)
         self.running.discard(instance)
+
+    def list(self) -> Iterator[InstanceInfo]:
+        for phase, job_id, epoch in self.launched:
+            name = f"i-{phase}-{job_id}-{epoch}"
+            if name in self.running:
+                yield InstanceInfo(instance=name, phase=phase, job_id=job_id, epoch=epoch, launched=self.since)
 
 
 class FakeExecutions:

@@ -238,6 +238,21 @@ def test_more_objects_than_one_call_takes_are_listed_and_deleted(aws: Cloud, tmp
     assert objects.delete([]) == 0
 
 
+@pytest.mark.parametrize(
+    ("key", "tags"),
+    [
+        ("jobs/t/pages/p.png", [{"Key": "mangavid:life", "Value": "temporary"}]),
+        ("jobs/t/render/s.mp4", [{"Key": "mangavid:life", "Value": "temporary"}]),
+        ("jobs/t/final/x/e1/video.mp4", []),
+    ],
+)
+def test_only_temporary_objects_have_the_tag_by_which_the_bucket_deletes_them(
+    aws: Cloud, tmp_path: Path, key: str, tags: list[Any]
+) -> None:
+    aws.objects(tmp_path).put(key, b".")
+    assert aws.clients["s3"].call("get_object_tagging", Bucket=BUCKET, Key=key)["TagSet"] == tags
+
+
 @pytest.mark.parametrize(("there", "error"), [(False, SourceNotFound), (True, AuthError)])
 def test_a_role_that_sees_little_is_told_missing_from_forbidden(
     tmp_path: Path, there: bool, error: type[MangavidError]
