@@ -1,9 +1,9 @@
 """Chapters on this machine: folders of images and CBZ/ZIP files, named one by one or as a library.
 
 What is a chapter: a CBZ/ZIP file, or a folder that directly holds images. Its identity is taken from ComicInfo.xml
-(series, volume, number, title) where that tells chapters apart, else from what it is (folder, archive), its own and its
-folder's name (``names.identity_of``): it stays the same when the series' folder is moved. Two files of the same name in
-two folders are two chapters, and so are an archive and a folder of the same name: they may differ in what they hold.
+(series, volume, number, title) where that tells chapters apart, else from what it is (folder or archive), its own and
+its folder's name (``titles.identity_of``): it stays the same when the series' folder is moved. Two files of the same
+name in two folders are two chapters, and so are an archive and a folder of the same name: they may hold other pages.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from mangavid.sources.names import (
     is_junk,
     is_page,
     page_order,
-    read_path,
     shown,
     suffix,
 )
+from mangavid.sources.titles import read_path
 
 _OTHER_CHAPTERS = {
     ".cbr": "RAR",
@@ -183,7 +183,7 @@ def _found(path: Path, ref: str) -> Found:
         identity=info.identity or f"{'folder' if path.is_dir() else 'archive'}:{named.identity}",
         series=info.series or named.series,
         number=info.number or named.number,
-        title=info.title or named.title,
+        title=info.title or (info.series if info.series and not named.number else named.title),
         language=info.language,
         version=_version(path),
     )
@@ -306,10 +306,15 @@ def _fetch(path: Path, found: Found, read_sidecar: sidecar.ReadYaml) -> Fetched:
         found=found,
         pages=taken.pages,
         skipped=(*taken.skipped, *notes),
-        credits=msgspec.structs.replace(info.credits, source=info.credits.source or "local"),
+        credits=info.credits if info.credits.groups else msgspec.structs.replace(info.credits, groups=_groups(path)),
         direction=info.direction,
         sidecar=sidecar.renumbered(narration, there) if narration else None,
     )
+
+
+def _groups(path: Path) -> tuple[str, ...]:
+    group = read_path(path).group
+    return (group,) if group else ()
 
 
 def _sidecar(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> Sidecar | None:

@@ -1,4 +1,4 @@
-"""What the names of files and folders tell: the order of pages, which files are no pages, and what a chapter is called.
+"""Names of files and folders: the order of pages, which files are no pages, and how names are shown and compared.
 
 Names come from outside. Here they are only compared and shown, never used as a path.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from pathlib import Path
 
-import msgspec
 from natsort import natsort_keygen, ns
 
 IMAGE_SUFFIXES = frozenset(
@@ -69,31 +67,6 @@ def shown(name: str) -> str:
     return text if len(text) <= 120 else "…" + text[-119:]
 
 
-# --- what a chapter is called ---------------------------------------------------------------------------------------
-
-_NUMBER = r"(\d{1,5}(?:[.,]\d{1,3})?)"
-_CHAPTER = re.compile(
-    rf"(?:(?<![^\W\d_])(?:chapter|chap|ch|c|chương|chuong|tập|tap|kỳ|ky|episode|ep|no)[\s._-]*|#\s*|第\s*){_NUMBER}(?!\d)",
-    re.IGNORECASE,
-)
-_VOLUME = re.compile(rf"(?<![^\W\d_])(?:volume|vol|v|quyển|quyen|tome)[\s._-]*{_NUMBER}(?!\d)", re.IGNORECASE)
-_BARE_NUMBER = re.compile(rf"(?<![\w.]){_NUMBER}(?![\w])")
-_BRACKETED = re.compile(r"\[[^\]]*\]|\([^)]*\)|\{[^}]*\}")
-_GENERIC = frozenset(
-    ("page", "pages", "image", "images", "img", "scan", "scans", "raw", "raws", "manga", "comic", "comics", "chapters")
-)
-
-
-class Named(msgspec.Struct, frozen=True):
-    """What a path says of a chapter; empty where it does not say."""
-
-    series: str
-    number: str
-    title: str
-    #: The chapter's folder and own name, normalised; see ``identity_of``.
-    identity: str
-
-
 def plain_number(text: str) -> str:
     """``007`` → ``7``, ``012,50`` → ``12.5``, ``３`` → ``3``; other text stays, without surrounding spaces."""
     text = unicodedata.normalize("NFKC", text).strip().replace(",", ".")
@@ -104,57 +77,6 @@ def plain_number(text: str) -> str:
     return (whole.lstrip("0") or "0") + (f".{rest}" if rest else "")
 
 
-def _without_marks(stem: str) -> str:
-    return clean(_BRACKETED.sub(" ", stem).replace("_", " "))
-
-
-def _says_a_name(stem: str) -> bool:
-    """False for ``Chapter 12``, ``Vol.3``, ``007``, ``pages``: such a name does not tell one series from another."""
-    rest = _VOLUME.sub(" ", _CHAPTER.sub(" ", _without_marks(stem)))
-    words = [word for word in re.findall(r"[^\W\d_]+", rest) if word.lower() not in _GENERIC]
-    return any(len(word) > 1 or ord(word[0]) > 0x2E7F for word in words)
-
-
 def normalised(text: str) -> str:
     """For comparing: NFKC, without case, single spaces."""
     return clean(unicodedata.normalize("NFKC", text).casefold().replace("_", " "), 300)
-
-
-def identity_of(path: Path) -> str:
-    """Names a chapter by its own name and its folder's, climbing on while that folder is only «Vol. 2» or «pages».
-
-    So a series' folder may move anywhere, alone or with a whole library, and its chapters stay the same; and
-    ``A/Vol 1/ch 1.cbz`` and ``B/Vol 1/ch 1.cbz`` stay two chapters.
-    """
-    names = [_stem(path)]
-    for parent in path.parents:
-        if not parent.name:
-            break
-        names.insert(0, parent.name)
-        if _says_a_name(parent.name):
-            break
-    return "/".join(normalised(name) for name in names)
-
-
-def _stem(path: Path) -> str:
-    return path.stem if path.suffix.lower() in ARCHIVE_SUFFIXES else path.name
-
-
-def read_path(path: Path) -> Named:
-    """Series, number and title of the chapter at ``path`` (absolute), as far as the names say."""
-    stem = _stem(path)
-    plain = _without_marks(stem)
-    found = _CHAPTER.search(stem) or _CHAPTER.search(plain)
-    number = plain_number(found[1]) if found else ""
-    if not number:
-        bare = list(_BARE_NUMBER.finditer(_VOLUME.sub(" ", plain)))
-        number = plain_number(bare[-1][1]) if bare else ""
-    series = ""
-    if _says_a_name(plain):
-        head = plain[: m.start()] if (m := _CHAPTER.search(plain)) else _BARE_NUMBER.sub("", plain)
-        head = _VOLUME.sub(" ", head).strip(" -–—._#")
-        series = clean(head) if _says_a_name(head) else ""
-    if not series:
-        named = next((p.name for p in path.parents if p.name and _says_a_name(p.name)), "")
-        series = _without_marks(named)
-    return Named(series, number, clean(stem.replace("_", " ")) or "Untitled", identity_of(path))

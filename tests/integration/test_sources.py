@@ -93,6 +93,19 @@ def test_comic_info_tells_title_credits_and_direction(tmp_path: Path) -> None:
     assert fetched.credits.authors == ("An",)
 
 
+def test_the_group_in_a_files_name_is_credited_unless_comic_info_credits_one(tmp_path: Path) -> None:
+    credited = fetch(chapter(tmp_path / "[Nhóm Trăng] Moon 3.cbz", 1)).credits
+    assert (credited.groups, credited.source) == (("Nhóm Trăng",), "")
+    info = COMIC.replace(b"<Writer>", b"<ScanInformation>Night Scans</ScanInformation><Writer>")
+    assert fetch(chapter(tmp_path / "[A B] Moon.cbz", 1, [("ComicInfo.xml", info)])).credits.groups == ("Night Scans",)
+
+
+def test_a_files_name_is_no_title_where_comic_info_names_the_series(tmp_path: Path) -> None:
+    info = COMIC.replace(b"<Title>Night</Title>", b"")
+    (one_,) = found(chapter(tmp_path / "wt.cbz", 1, [("ComicInfo.xml", info)]))
+    assert (one_.series, one_.number, one_.title) == ("Moon", "12", "Moon")
+
+
 def test_a_broken_comic_info_is_left_aside_with_a_note(tmp_path: Path) -> None:
     fetched = fetch(chapter(tmp_path / "Moon 3.cbz", 1, [("ComicInfo.xml", b"<ComicInfo>")]))
     assert fetched.found.number == "3"

@@ -1,15 +1,14 @@
-"""Names of files and folders: order, junk, and what they say of a chapter."""
+"""Names of files and folders: order, junk, and how they are shown."""
 
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mangavid.sources.names import clean, identity_of, is_junk, is_page, page_order, plain_number, read_path, shown
+from mangavid.sources.names import clean, is_junk, is_page, page_order, plain_number, shown
 
 
 def in_order(names: list[str]) -> list[str]:
@@ -103,39 +102,3 @@ def test_vietnamese_survives_cleaning_composed() -> None:
 )
 def test_numbers_lose_what_does_not_count(text: str, plain: str) -> None:
     assert plain_number(text) == plain
-
-
-@pytest.mark.parametrize(
-    ("path", "series", "number"),
-    [
-        ("/m/One Piece/Chapter 0012.cbz", "One Piece", "12"),
-        ("/m/One Piece/Vol. 2/Ch.12.5.cbz", "One Piece", "12.5"),
-        ("/m/x/Yotsuba - c001 (v01) [Group].cbz", "Yotsuba", "1"),
-        ("/m/Chú Thuật/Chương 7.zip", "Chú Thuật", "7"),
-        ("/m/Doraemon/Tập 3", "Doraemon", "3"),
-        ("/m/x/Berserk 012.cbz", "Berserk", "12"),
-        ("/m/進撃の巨人/第３話.cbz", "進撃の巨人", "3"),
-        ("/m/20th Century Boys/003.cbz", "20th Century Boys", "3"),
-        ("/m/x/Oneshot.cbz", "Oneshot", ""),
-    ],
-)
-def test_a_path_tells_series_and_number(path: str, series: str, number: str) -> None:
-    named = read_path(Path(path))
-    assert (named.series, named.number) == (series, number)
-
-
-def test_a_title_is_never_empty() -> None:
-    assert read_path(Path("/m/\u200b.cbz")).title
-
-
-def test_identity_stays_when_the_series_moves_and_the_spelling_of_the_path_changes() -> None:
-    assert identity_of(Path("/a/b/One Piece/Chapter 1.cbz")) == identity_of(Path("/z/one  piece/chapter 1.zip"))
-
-
-def test_same_names_in_two_series_are_two_chapters() -> None:
-    assert identity_of(Path("/m/A B/Vol 1/ch 1.cbz")) != identity_of(Path("/m/C D/Vol 1/ch 1.cbz"))
-    assert identity_of(Path("/m/Naruto/1.cbz")) != identity_of(Path("/m/Bleach/1.cbz"))
-
-
-def test_volumes_of_one_series_are_told_apart() -> None:
-    assert identity_of(Path("/m/Naruto/Vol 1/1.cbz")) != identity_of(Path("/m/Naruto/Vol 2/1.cbz"))
