@@ -135,6 +135,10 @@ class Chapter(Struct, frozen=True):
     sidecar: Sidecar | None = None
     #: Pages left out, each as «name: why».
     skipped: tuple[str, ...] = ()
+    #: What else the person should know of it, a sentence each.
+    notes: tuple[str, ...] = ()
+    #: ``ports.Found.version`` of what was taken in.
+    version: str = ""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -265,8 +269,11 @@ class Job(Struct, frozen=True):
     cause: str = ""
     hint: str = ""
     failed_in: str = ""
-    #: What the person should know of this chapter: pages left out, and why.
+    #: What the person should know of this chapter: pages left out and why, files that were not read.
     notes: tuple[str, ...] = ()
+    #: Of what the chapter was when it was taken in, and who wrote its narration.
+    version: str = ""
+    writer: str = ""
 
 
 Doc = TypeVar("Doc", bound=msgspec.Struct)

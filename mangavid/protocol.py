@@ -71,7 +71,7 @@ def claim(
     else:
         held = [_eq("status", item["status"]), _eq("execution", item.get("execution", ""))]
         base = {}
-    remove = ["error", "cause", "hint", "failed_in", "not_before", "token", "lease_owner"]
+    remove = ["error", "cause", "hint", "failed_in", "writer", "not_before", "token", "lease_owner"]
     if again:
         remove += ["rendered", "video_id", "published", "script_key", "speech_key", "session_uri", "ckpt"]
         base["attempts"] = 0
@@ -162,6 +162,22 @@ def attach(job: Job, *, token: str, retry: int, relaunch: bool, now: str) -> Cha
             _eq("execution", job.execution),
             (Clause("token", "absent"), Clause("token", "ne", token)),
         ],
+    )
+
+
+def replace(job: Job, now: str) -> Change:
+    """A new worker for the token that is open: the old one stopped with its run, which is no failure of the job."""
+    return Change(
+        key=keys.job_item(job.job_id),
+        set={
+            "epoch": job.epoch + 1,
+            "token_epoch": job.epoch + 1,
+            "dispatched_at": now,
+            "updated_at": now,
+            "ckpt_at_dispatch": job.ckpt.done,
+        },
+        remove=["lease_owner", "instance", "heartbeat_at", "last_interruption"],
+        when=[_eq("epoch", job.epoch), _eq("token", job.token)],
     )
 
 

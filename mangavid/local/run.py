@@ -6,7 +6,6 @@ A run that was killed is found in the journal and driven on before anything new 
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,8 @@ import msgspec
 
 from mangavid import asl, keys
 from mangavid.config import Config
-from mangavid.errors import ConditionFailed, Interrupted, LeaseLost, Locked, UsageError, by_name
-from mangavid.local import home_of, open_target
+from mangavid.errors import BadInput, Interrupted, LeaseLost, Locked, UsageError, by_name
+from mangavid.local import home_of, open_target, videos_of
 from mangavid.local.engine.interpreter import Engine
 from mangavid.local.handlers import function_handlers
 from mangavid.local.instances import ProcessInstances
@@ -29,8 +28,11 @@ from mangavid.local.sweep import sweep
 from mangavid.local.watch import Watch
 from mangavid.models import Job, job_of
 from mangavid.ports import Change, Execution, Found, Item, Step
-from mangavid.protocol import FINISHED, interrupted
+from mangavid.products import fetch_whole
+from mangavid.protocol import FINISHED
+from mangavid.publishers.folder import paths
 from mangavid.quota import quota_day
+from mangavid.states import dispatch
 from mangavid.states.fetcher import LEFT, job_of_found
 from mangavid.states.runs import current_job
 
@@ -88,6 +90,7 @@ def run(config: Config, sources: Sequence[str], *, again: bool, on_step: Callabl
 class _Run:
     def __init__(self, config: Config, home: Path, on_step: Callable[[Step], None]) -> None:
         self._config = config
+        self._videos = videos_of(config, home)
         self._watch = Watch(on_step)
         self._target = open_target(config, home=home, progress=self._watch.progress)
         assert isinstance(self._target.instances, ProcessInstances)
@@ -106,7 +109,7 @@ class _Run:
         driven: list[Execution] = []
         existing: list[str] = []
         for unfinished in list(self._target.executions.list(status="RUNNING")):
-            if self._superseded(unfinished, [found.ref for found in named], again):
+            if self._superseded(unfinished, named, again):
                 self._engine.stop(unfinished.arn, error="Superseded", cause="its chapter was named anew")
                 continue
             self._excuse(unfinished)
@@ -130,23 +133,19 @@ class _Run:
                 )
         return self._outcome(driven, existing)
 
-    def _superseded(self, unfinished: Execution, named: Sequence[str], again: bool) -> bool:
+    def _superseded(self, unfinished: Execution, named: Sequence[Found], again: bool) -> bool:
         """Whether the chapter it has in hand is named now to be made anew, or has changed since: then it is not gone on
         with, and what was made of the same inputs is found again.
         """
-        run = self._run_item(unfinished.name)
-        source = str(self._job_in_hand(run).get("source", ""))
-        return source in named and (again or changed_at(Path(source)) > unfinished.started.timestamp())
+        job = self._job_in_hand(self._run_item(unfinished.name))
+        return any(found.ref == job.get("source") and (again or _changed(found, job)) for found in named)
 
     def _excuse(self, unfinished: Execution) -> None:
-        """A worker that ended together with its run (the machine was switched off) has not failed: another goes on."""
+        """A worker that ended together with its run has not failed: another takes its place, under the same token."""
         job = self._job_in_hand(self._run_item(unfinished.name))
-        if not job.get("instance") or self._instances.alive(str(job["instance"])):
-            return
-        stamp = self._target.clock.now().isoformat(timespec="microseconds")
-        with suppress(ConditionFailed, LeaseLost):
-            self._target.jobs.change(interrupted(str(job["job_id"]), int(job["epoch"]), "SpotInterrupted", stamp))
-            self._target.callbacks.failure(str(job.get("token", "")), "SpotInterrupted", "its machine was stopped")
+        if job.get("token") and job.get("instance") and not self._instances.alive(str(job["instance"])):
+            with suppress(LeaseLost):
+                dispatch.replace(self._target, str(job["job_id"]))
 
     def _job_in_hand(self, run: Item) -> Item:
         return self._target.jobs.get(keys.job_item(current_job(self._target, run))) or {}
@@ -166,13 +165,35 @@ class _Run:
                 continue
             item = self._target.jobs.get(keys.job_item(job_id)) or {}
             finished = item.get("status") in FINISHED
-            if finished and not again and Path(str(item.get("published", ""))).is_file():
-                existing.append(job_id)
-                continue
+            if finished and not again:
+                if not _changed(found, item) and self._there(item):
+                    existing.append(job_id)
+                    continue
+                self._watch.note(
+                    f"{found.title} has changed since its video was made, or that is gone: it is made anew"
+                )
             if finished or (again and item and item.get("status") not in LEFT):
                 remake.append(job_id)
             wanted.append(found.ref)
         return wanted, existing, remake
+
+    def _there(self, item: Item) -> bool:
+        """Whether a finished video is in the folder wanted now; if not, it is put there again from the store."""
+        job = job_of(item)
+        wanted = paths(self._videos, job.job_id)["video"]
+        if Path(job.published) == wanted and wanted.is_file():
+            return True
+        if job.rendered is None:
+            return False
+        files = {getattr(job.rendered, kind).key: getattr(job.rendered, kind).sha256 for kind in keys.FILES}
+        try:
+            again = self._target.publisher().publish(
+                job.job_id, job.rendered, lambda key: fetch_whole(self._target.objects, key, files[key])
+            )
+        except BadInput:  # no longer in the store, or damaged
+            return False
+        self._target.jobs.change(Change(key=keys.job_item(job.job_id), set={"published": again.where}))
+        return True
 
     def _begin(self, sources: list[str], *, counted: bool, again: list[str]) -> Execution:
         clock = self._target.clock
@@ -259,16 +280,9 @@ class _Run:
         return job_of(item)
 
 
-def changed_at(chapter: Path) -> float:
-    """When a chapter, or a narration beside it, was last changed, in seconds of the epoch; 0 where it is gone."""
-    beside = chapter.parent.glob(f"{glob.escape(chapter.stem if chapter.is_file() else chapter.name)}.narration.*")
-    inside = chapter.iterdir() if chapter.is_dir() else ()
-    times = []
-    for path in (chapter, *inside, *beside):
-        with suppress(OSError):
-            # Not st_mtime: a file that is moved or copied here may bring an old one along.
-            times.append(path.stat().st_ctime)
-    return max(times, default=0.0)
+def _changed(found: Found, job: Item) -> bool:
+    """Whether a chapter, or its narration, is another than when it was taken in."""
+    return bool(found.version and job.get("version")) and found.version != job["version"]
 
 
 def exit_code(made: Sequence[Made], failed: Sequence[Failed], *, reached: bool) -> int:

@@ -12,6 +12,7 @@ from mangavid import keys
 from mangavid.errors import LeaseLost
 from mangavid.local.engine.interpreter import Engine
 from mangavid.ports import Item, Step, Target
+from mangavid.states import dispatch
 from mangavid.states.handle_error import readable
 
 _TICK_SECONDS = 0.25
@@ -63,7 +64,9 @@ class Watch:
             self._emit("succeeded", seconds=self._target.clock.monotonic() - self._since)
             if self._state == "FetchManga":
                 for note in self._job().get("notes", ()):
-                    self._emit("note", detail=f"left out: {note}")
+                    self.note(note)
+            if self._state == "GenerateScript" and self._job().get("writer") == "neutral":
+                self.note("no narration.yaml beside the pages: short neutral lines are said")
 
     def _entered(self, event: Item) -> None:
         details = event["stateEnteredEventDetails"]
@@ -92,13 +95,19 @@ class Watch:
         return False
 
     def _look_after(self, job: Item) -> None:
-        """A worker process that died can't answer: its heartbeat need not be waited out."""
+        """A worker process that died can't answer: its heartbeat need not be waited out.
+
+        One that stopped because an earlier run was stopped is replaced under the same token.
+        """
         token, instance = str(job.get("token", "")), str(job.get("instance", ""))
         if not token or not instance or self._target.instances.alive(instance):
             return
         with contextlib.suppress(LeaseLost):
-            self._engine.expire(token)
-            self.note("the worker's process has died")
+            if job.get("last_interruption"):
+                dispatch.replace(self._target, self._job_id)
+            else:
+                self._engine.expire(token)
+                self.note("the worker's process has died")
 
     def _failure(self, details: dict[str, Any]) -> None:
         error, cause = str(details.get("error") or "unknown"), readable(str(details.get("cause") or ""))[0]

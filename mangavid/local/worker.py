@@ -48,7 +48,14 @@ def main(record_path: str) -> int:
     config = msgspec.convert(record["config"], Config)
     target = open_target(config, home=Path(record["home"]))
     lease = Lease(
-        target, record["job_id"], record["phase"], record["epoch"], owner=record["instance"], notice=notice, on_lost=end
+        target,
+        record["job_id"],
+        record["phase"],
+        record["epoch"],
+        owner=record["instance"],
+        notice=notice,
+        on_lost=end,
+        keep_token=True,
     )
     try:
         if record["phase"] == "render":

@@ -7,7 +7,7 @@ crash in between leaves no second worker that could write, and both steps can be
 from __future__ import annotations
 
 from mangavid import faults, protocol
-from mangavid.errors import ConditionFailed, JobFailed, NoProgress
+from mangavid.errors import ConditionFailed, JobFailed, LeaseLost, NoProgress
 from mangavid.models import Job
 from mangavid.ports import Phase, Target
 from mangavid.products import read_job, render_inputs
@@ -66,6 +66,23 @@ def attach(target: Target, event: Event, phase: Phase) -> Result:
             target.instances.terminate(job.instance)
         _launch(target, job.job_id, phase, job.epoch + 1)
     return {}
+
+
+def replace(target: Target, job_id: str) -> None:
+    """Launch another worker for a token that is still open, in the place of one that stopped with its run.
+
+    Raises LeaseLost where the token is closed, and with it the need.
+    """
+    job = read_job(target, job_id)
+    if not job.phase:
+        return
+    # Its heartbeats stopped with the worker; the time since then is nobody's fault.
+    target.callbacks.heartbeat(job.token)
+    try:
+        target.jobs.change(protocol.replace(job, now(target)))
+    except ConditionFailed as lost:
+        raise LeaseLost(f"{job_id} has another worker already") from lost
+    _launch(target, job_id, job.phase, job.epoch + 1)
 
 
 def _held_job(target: Target, event: Event) -> Job:

@@ -156,7 +156,8 @@ def _bring(target: Target, event: Event, run: Item, job_id: str, found: Found | 
             title=chapter.title,
             pages=len(chapter.pages),
             panels=len(chapter.panels),
-            notes=list(chapter.skipped),
+            notes=[*(f"left out: {page}" for page in chapter.skipped), *chapter.notes],
+            version=chapter.version,
         )
     )
 
@@ -200,6 +201,8 @@ def _intake(target: Target, found: Found, job_id: str) -> Chapter:
         credits=fetched.credits,
         sidecar=fetched.sidecar,
         skipped=fetched.skipped,
+        notes=fetched.notes,
+        version=found.version,
     )
 
 

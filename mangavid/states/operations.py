@@ -25,6 +25,8 @@ SETTINGS = keys.quota_item("settings")
 LIMIT_MAX = 100
 FAILED = ("failed", "quarantined", "interrupted")
 """Statuses that ``retry`` takes."""
+BEGINNING = 6
+"""Signs that say which job is meant; fewer fit one by accident."""
 SECRET = ("token", "session_uri")
 """Fields of a job that let whoever holds them act on it: never shown."""
 
@@ -120,8 +122,26 @@ def shown(item: Item) -> Item:
     return {field: value for field, value in item.items() if field not in SECRET and field != "key"}
 
 
+def in_words(item: Item) -> str:
+    """A job's status for a person. ``ready``: a run works on it, or the next one will."""
+    match str(item["status"]):
+        case "uploaded" | "cleaned":
+            return "done"
+        case "quarantined":
+            return f"failed {item.get('attempts') or protocol.MAX_ATTEMPTS} times"
+        case "awaiting_upload":
+            return "waiting for quota"
+        case ("failed" | "interrupted") as status:
+            return status
+        case _:
+            return "ready"
+
+
 def find_job(jobs: Jobs, name: str) -> Item | None:
-    """The job of this id, or the only one whose id begins so. Raises UsageError where several do."""
+    """The job of this id, or the only one whose id begins so: with whole words of it, or at least ``BEGINNING`` signs.
+
+    Raises UsageError where several do.
+    """
     exact = jobs.get(keys.job_item(name)) if keys.JOB_ID.fullmatch(name) else None
     if exact is not None and "status" in exact:
         return shown(exact)
@@ -131,7 +151,12 @@ def find_job(jobs: Jobs, name: str) -> Item | None:
 
 
 def _begins(item: Item, name: str) -> bool:
-    return bool(name) and str(item["job_id"]).startswith(name)
+    job_id = str(item["job_id"])
+    return (
+        bool(name)
+        and job_id.startswith(name)
+        and (len(name) >= BEGINNING or f"{job_id}-".startswith(f"{name.rstrip('-')}-"))
+    )
 
 
 def _one(what: str, name: str, found: list[str]) -> str | None:
@@ -161,7 +186,7 @@ def retry(jobs: Jobs, clock: Clock, name: str) -> Item:
         raise SourceNotFound(f"no job {name}", hint="mangavid status lists the jobs")
     status = str(job["status"])
     if status not in FAILED:
-        raise BadInput(f"{job['job_id']} has not failed: it is {status}", hint=_instead(job))
+        raise BadInput(f"{job['job_id']} has not failed: it is {in_words(job)}", hint=_instead(job))
     change = Change(
         key=keys.job_item(str(job["job_id"])),
         set={

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from mangavid import faults, keys, protocol
 from mangavid.models import Script, decode, encode
 from mangavid.ports import Target
@@ -14,7 +16,8 @@ def handle(target: Target, event: Event) -> Result:
     """``{"scenes"}``. Stored under the digest of its inputs right after the answer: never asked for twice."""
     job = read_job(target, event["job_id"])
     chapter = read_chapter(target.objects, job.job_id)
-    inputs = keys.digest("script", chapter, target.config.language, target.config.writer)
+    told = msgspec.structs.replace(chapter, source="", version="", notes=())
+    inputs = keys.digest("script", told, target.config.language, target.config.writer)
     key = keys.script(job.job_id, inputs)
     if target.objects.exists(key):
         script = decode(target.objects.get(key), Script, name=key)
@@ -24,7 +27,14 @@ def handle(target: Target, event: Event) -> Result:
         target.objects.put(key, encode(script))
     target.jobs.change(
         protocol.advance(
-            job.job_id, event["execution"], "scripted", now(target), script_key=key, scenes=len(script.scenes)
+            job.job_id,
+            event["execution"],
+            "scripted",
+            now(target),
+            script_key=key,
+            scenes=len(script.scenes),
+            title=script.title or chapter.title,
+            writer=script.writer,
         )
     )
     return {"scenes": len(script.scenes)}

@@ -39,6 +39,7 @@ class Lease:
         owner: str,
         notice: Callable[[], str | None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
+        keep_token: bool = False,
     ) -> None:
         self._target = target
         self.job_id = job_id
@@ -47,6 +48,7 @@ class Lease:
         self._owner = owner
         self._notice = notice
         self._on_lost = on_lost
+        self._keep_token = keep_token
         self._token = ""
         self._last_beat = 0.0
         self._last_progress = 0.0
@@ -132,10 +134,14 @@ class Lease:
         self._answer(lambda: self._target.callbacks.failure(self._token, error, cause))
 
     def give_up(self, reason: str) -> None:
-        """The machine is taken away: write so, then answer, so that the relaunch is not held against the job."""
+        """The machine is taken away: write so, then answer, so that the relaunch is not held against the job.
+
+        With ``keep_token`` the token stays open, for the worker that another run puts in this one's place.
+        """
         with contextlib.suppress(LeaseLost):
             self._change(protocol.interrupted(self.job_id, self.epoch, "SpotInterrupted", self._now()))
-        self.fail("SpotInterrupted", reason)
+        if not self._keep_token:
+            self.fail("SpotInterrupted", reason)
 
     def _answer(self, send: Callable[[], None]) -> None:
         clock = self._target.clock

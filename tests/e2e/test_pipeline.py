@@ -107,12 +107,30 @@ def test_a_chapter_that_is_made_prints_its_path_and_is_remade_only_when_told(hom
     assert set(home.done("segment.encoded").values()) == {2}
 
 
-def test_a_video_that_somebody_deleted_is_made_again_without_being_told(home: Home) -> None:
+def test_a_video_that_somebody_deleted_or_that_is_wanted_elsewhere_is_put_there_from_the_store(
+    home: Home, tmp_path: Path
+) -> None:
     (first,) = made(home.run(str(home.chapter), "--json"))
+    content = Path(str(first["video"])).read_bytes()
     Path(str(first["video"])).unlink()
     (again,) = made(home.run(str(home.chapter), "--json"))
-    assert again["existed"] is False
-    assert Path(str(again["video"])).is_file()
+    assert (again["video"], again["existed"]) == (first["video"], True)
+    (moved,) = made(home.run(str(home.chapter), "--output", str(tmp_path / "other"), "--json"))
+    assert Path(str(moved["video"])).is_relative_to(tmp_path / "other")
+    assert Path(str(moved["video"])).read_bytes() == content
+    assert set(home.done("segment.encoded").values()) == {1}
+
+
+def test_a_chapter_whose_narration_changed_after_its_video_was_made_is_made_anew(home: Home) -> None:
+    made(home.run(str(home.chapter), "--json"))
+    narration = home.chapter / "narration.json"
+    told = json.loads(narration.read_text(encoding="utf-8"))
+    told["pages"]["1"][1] = "Một câu khác."
+    narration.write_text(json.dumps(told), encoding="utf-8")
+    done = home.run(str(home.chapter))
+    assert done.returncode == 0, done.stderr
+    assert "has changed" in done.stderr
+    assert "Một câu khác" in home.video().with_suffix(".srt").read_text(encoding="utf-8")
 
 
 def test_a_library_is_worked_through_to_the_days_quota_and_named_files_do_not_use_it(tmp_path: Path) -> None:
@@ -176,7 +194,9 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on_where_it_stopped(tmp_path
     assert "run goes on where this stopped" in told
     assert "Traceback" not in told
     assert home.workers() == []
-    assert home.run().returncode == 0, "no chapter needs to be named"
+    onwards = home.run()
+    assert onwards.returncode == 0, "no chapter needs to be named"
+    assert "again in" not in onwards.stderr, "a stop that was asked for is no failure to wait after"
     assert home.video().is_file()
     for effect in ("script.written", "scene.spoken", "segment.encoded"):
         assert set(home.done(effect).values()) == {1}, "a drain loses nothing"

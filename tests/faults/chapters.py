@@ -34,7 +34,7 @@ def draw_chapter(folder: Path, *, pages: int = 2) -> Path:
             draw.ellipse((120 + 30 * page, top + 60, 260 + 30 * page, top + 200), fill=90, outline=0, width=5)
         image.save(folder / f"{page + 1:02}.png")
     lines = {str(page + 1): [f"Khung {panel + 1} của trang {page + 1}." for panel in range(2)] for page in range(pages)}
-    (folder / "narration.json").write_text(json.dumps({"title": "Thử", "pages": lines}), encoding="utf-8")
+    (folder / "narration.json").write_text(json.dumps({"title": folder.name, "pages": lines}), encoding="utf-8")
     return folder
 
 

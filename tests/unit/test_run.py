@@ -13,7 +13,7 @@ from mangavid.local import home_of, open_target, videos_of
 from mangavid.local.handlers import FUNCTIONS, PREFIX, function_handlers
 from mangavid.local.instances import ProcessInstances
 from mangavid.local.objects import FolderObjects
-from mangavid.local.run import Failed, Made, _run_lock, changed_at, exit_code, run
+from mangavid.local.run import Failed, Made, _run_lock, exit_code, run
 from mangavid.local.sweep import sweep
 
 MADE = Made(job_id="j", title="t", video="v", captions="c", thumbnail="t", metadata="m", seconds=1.0)
@@ -89,23 +89,6 @@ def test_a_home_has_one_run_at_a_time(tmp_path: Path) -> None:
         pytest.fail("two runs hold one lock")
     with _run_lock(tmp_path):
         pass
-
-
-def test_a_chapter_changed_when_any_of_its_files_did(tmp_path: Path) -> None:
-    folder = tmp_path / "tap [1]"
-    folder.mkdir()
-    archive = tmp_path / "tap 2.cbz"
-    parts = [
-        (folder, folder / "1.png"),
-        (folder, tmp_path / "tap [1].narration.yaml"),
-        (archive, archive),
-        (archive, tmp_path / "tap 2.narration.json"),
-    ]
-    for chapter, file in parts:
-        file.write_text("x")
-        file.chmod(0o600)
-        assert changed_at(chapter) == max(file.stat().st_ctime, chapter.stat().st_ctime)
-    assert changed_at(tmp_path / "gone") == 0.0
 
 
 def test_what_kills_leave_is_swept_and_everything_else_stays(tmp_path: Path) -> None:

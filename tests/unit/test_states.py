@@ -247,7 +247,7 @@ def test_a_chapter_that_was_mended_since_it_failed_is_taken_in_anew(world: World
 
 def test_what_was_left_out_of_a_chapter_is_noted_on_its_job(world: World) -> None:
     world.shelf.notes = ("3.jpg: cut off",)
-    assert world.job(fetched(world, world.begin())).notes == ("3.jpg: cut off",)
+    assert world.job(fetched(world, world.begin())).notes == ("left out: 3.jpg: cut off",)
 
 
 # --- GenerateScript, GenerateTTS ---
