@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mangavid.cli import output
+from mangavid.cli import output, words
 from mangavid.cli.session import ConfigFile, Home, Json, session
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mangavid.states.timeline import Failure, Visit
 
 _SILENT = ("Choice", "Pass")
+_LOOKS_FOR_MORE = "FetchManga"
 
 
 def history(
@@ -51,8 +52,11 @@ def history(
     visits = timeline(told, now=target.clock.now())
     if as_json:
         output.write_json({"execution": found, "states": visits})
-    else:
-        _table(found, visits)
+        return
+    from mangavid.local import home_of
+    from mangavid.local.lock import at_work
+
+    tell(found, visits, working=at_work(home_of(target.config)))
 
 
 def _raw(events: list[dict[str, object]], *, as_json: bool) -> None:
@@ -73,45 +77,69 @@ def _raw(events: list[dict[str, object]], *, as_json: bool) -> None:
     output.write_table(["id", "when", "event", "details"], rows, folds=["details"])
 
 
-def _table(found: Execution, visits: list[Visit]) -> None:
+def tell(found: Execution, visits: list[Visit], *, working: bool) -> None:
+    """The visits as a table. ``working``: a run drives executions here now."""
     rows: list[list[output.Cell]] = []
     video = 0
     for visit in visits:
         if visit.kind in _SILENT:
             continue
-        if visit.video != video and visit.kind == "Task":
+        if visit.video != video and visit.kind == "Task" and not _found_nothing(visit):
             video = visit.video
-            rows.append([(visit.job_id or f"chapter {video}", "bold"), "", "", "", ""])
-        indent = "  " if video and visit.kind == "Task" else ""
+            rows.append([(visit.job_id or f"chapter {video}", "bold"), "", "", "", "", ""])
+        indent = "  " if visit.video and visit.video == video and visit.kind == "Task" else ""
         rows.append(
             [
-                (indent + visit.state, ""),
+                indent + words.state(visit.state),
+                (visit.state, "dim"),
                 output.moment(visit.started),
                 output.duration(visit.seconds) if visit.kind == "Task" else "",
                 str(visit.attempts) if visit.attempts > 1 else "",
-                _outcome(visit),
+                _outcome(visit, working=working),
             ]
         )
         rows += [_failure(indent, failure) for failure in visit.failures]
-    output.write_table(["state", "began", "took", "attempts", "outcome"], rows, folds=["outcome"])
+    columns = ["step", "state", "began", "took", "attempts", "outcome"]
+    if not any(visit.attempts > 1 for visit in visits):
+        columns.remove("attempts")
+        rows = [[*row[:4], row[5]] for row in rows]
+    output.write_table(columns, rows, folds=["outcome"], spare=["state", "began"])
     took = f" in {output.duration((found.stopped - found.started).total_seconds())}" if found.stopped else ""
-    output.say(f"{found.name}: {found.status}{took}{': ' + found.error if found.error else ''}")
-    if found.status not in ("RUNNING", "SUCCEEDED"):
+    status, _ = words.ended(found.status, working=working)
+    why = f": {words.reason(found.error, found.cause or '')}" if found.error else ""
+    output.say(f"{found.name}: {status}{took}{why}")
+    if status == "stopped":
+        output.say("To go on with it: mangavid run")
+    elif found.status not in ("RUNNING", "SUCCEEDED"):
         output.say("To take failed jobs up again: mangavid retry --failed")
 
 
-def _outcome(visit: Visit) -> output.Cell:
-    style = {"succeeded": "green", "failed": "red", "running": "cyan", "stopped": "yellow"}[visit.outcome]
-    return (visit.outcome, style)
+def _found_nothing(visit: Visit) -> bool:
+    """Whether this was the look for one more chapter, and there was none."""
+    return visit.state == _LOOKS_FOR_MORE and visit.outcome == "succeeded" and not visit.job_id
+
+
+def _outcome(visit: Visit, *, working: bool) -> output.Cell:
+    if _found_nothing(visit):
+        return ("nothing left", "dim")
+    if visit.outcome == "running" and not working:
+        return ("stopped", "yellow")
+    return {
+        "succeeded": ("done", "green"),
+        "failed": ("failed", "red"),
+        "running": ("working", "cyan"),
+        "stopped": ("stopped", "yellow"),
+    }[visit.outcome]
 
 
 def _failure(indent: str, failure: Failure) -> list[output.Cell]:
     then = f" (again after {output.duration(failure.waited)})" if failure.waited is not None else ""
-    cause = f": {failure.cause}" if failure.cause else ""
+    why = words.reason(failure.error, failure.cause)
     return [
         (f"{indent}  attempt {failure.attempt}", "dim"),
+        "",
         (output.moment(failure.at), "dim"),
         "",
         "",
-        (f"{failure.error}{cause}{then}", "red" if failure.waited is None else "yellow"),
+        (f"{why}{then}", "red" if failure.waited is None else "yellow"),
     ]

@@ -20,26 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
     from rich.text import Text
 
 Cell = str | tuple[str, str]
 """Text, or text and the style it is shown in on a terminal."""
-
-STYLES = {
-    "RUNNING": "cyan",
-    "SUCCEEDED": "green",
-    "FAILED": "red",
-    "TIMED_OUT": "red",
-    "ABORTED": "yellow",
-    "uploaded": "green",
-    "cleaned": "green",
-    "failed": "red",
-    "quarantined": "red",
-    "interrupted": "yellow",
-    "awaiting_upload": "yellow",
-}
 
 # Escape sequences as a terminal reads them (ECMA-48): CSI … final byte, OSC and its like up to their terminator.
 _SEQUENCE = re.compile(
@@ -48,6 +34,9 @@ _SEQUENCE = re.compile(
 #: A command of ours in a sentence.
 _COMMAND = re.compile(r"\bmangavid (run|status|history|retry|quota|config(?! example))\b")
 _invocation = ContextVar("invocation", default="mangavid")
+_GAP = 2
+_FOLD = 20
+"""Columns that a folded column needs to be read."""
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Cn", "Co"})
 
 
@@ -118,17 +107,25 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = ()) -> None:
-    """Rows below their headings, to stdout: fitted to a terminal, and as wide as they are where piped."""
+def write_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = (), spare: Sequence[str] = ()
+) -> None:
+    """Rows below their headings, to stdout: fitted to a terminal (``fitted``), and as wide as they are where piped."""
+    rows = list(rows)
     if sys.stdout.isatty():
-        console(sys.stdout).print(table(columns, rows, folds=folds))
+        screen = console(sys.stdout)
+        screen.print(fitted(columns, rows, screen.width, folds=folds, spare=spare))
         return
-    lines = [[safe(cell[0] if isinstance(cell, tuple) else cell) for cell in row] for row in (columns, *rows)]
+    lines = [[safe(_words(cell)) for cell in row] for row in (columns, *rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         padded = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
         sys.stdout.write("  ".join(padded).rstrip() + "\n")
     sys.stdout.flush()
+
+
+def _words(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell[0]
 
 
 def _width(text: str) -> int:
@@ -140,11 +137,46 @@ def _width(text: str) -> int:
     )
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = ()) -> Table:
-    """A table whose columns in ``folds`` take several lines on a narrow terminal; what may be copied stays whole."""
+def fitted(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    width: int,
+    *,
+    folds: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> RenderableType:
+    """A table in ``width`` columns. Those in ``folds`` take several lines, those in ``spare`` are left out one after
+    the other; where that is not enough, each row is a line of its first cell and its others below it. What may be
+    copied (all but ``folds``) stays whole.
+    """
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    needs = {
+        name: min(_FOLD, widest) if name in folds else widest
+        for n, name in enumerate(columns)
+        for widest in [max(_width(safe(_words(row[n]))) for row in (columns, *rows))]
+    }
+    kept = list(columns)
+    for name in ("", *spare):
+        kept = [one for one in kept if one != name]
+        if sum(needs[one] + _GAP for one in kept) <= width:
+            chosen = [n for n, one in enumerate(columns) if one in kept]
+            return _grid(kept, [[row[n] for n in chosen] for row in rows], folds)
+    parts: list[RenderableType] = []
+    for first, *others in rows:
+        parts.append(styled(first))
+        told = [styled(cell) for cell in others if _words(cell)]
+        if told:
+            parts.append(Padding(Text("  ").join(told), (0, 0, 0, 2)))
+    return Group(*parts)
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[Cell]], folds: Sequence[str]) -> Table:
     from rich.table import Table
 
-    content = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    content = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for heading in columns:
         content.add_column(styled(heading), overflow="fold", no_wrap=heading not in folds)
     for row in rows:
@@ -153,10 +185,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequ
 
 
 def styled(cell: Cell) -> Text:
-    """A cell as rich text: never markup. A status gets its colour by itself."""
+    """A cell as rich text: never markup."""
     from rich.text import Text
 
-    text, style = cell if isinstance(cell, tuple) else (cell, STYLES.get(cell, ""))
+    text, style = cell if isinstance(cell, tuple) else (cell, "")
     return Text(safe(text), style=style)
 
 

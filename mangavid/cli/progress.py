@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from mangavid.cli import output
+from mangavid.cli.words import WAITED_FOR, reason, state
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,15 +20,7 @@ if TYPE_CHECKING:
 
     from mangavid.ports import Step
 
-PHRASES = {
-    "FetchManga": "Reading the pages",
-    "GenerateScript": "Writing the narration",
-    "GenerateTTS": "Speaking",
-    "WaitForRender": "Rendering",
-    "WaitForUpload": "Publishing",
-}
-"""The states a person waits for. Others show up where they fail or are tried again."""
-_PHRASE_WIDTH = max(map(len, PHRASES.values()))
+_PHRASE_WIDTH = max(map(len, WAITED_FOR.values()))
 
 
 class View(Protocol):
@@ -114,22 +107,22 @@ class PlainView:
     def _progress(self, step: Step) -> None:
         key = (step.job_id, step.state)
         quarter = step.done * 4 // step.total if step.total else 0
-        if step.state in PHRASES and self._quarters.get(key, 0) < quarter < 4:
+        if step.state in WAITED_FOR and self._quarters.get(key, 0) < quarter < 4:
             self._quarters[key] = quarter
-            output.say(f"  {PHRASES[step.state]}: {of(step)}, {step.done * 100 // step.total} %")
+            output.say(f"  {WAITED_FOR[step.state]}: {of(step)}, {step.done * 100 // step.total} %")
 
 
 def told(step: Step) -> str:
     """A step in words; empty where it isn't worth a line of its own."""
-    name = PHRASES.get(step.state, step.state)
-    why = ": ".join(part for part in (step.error, step.detail) if part)
+    name = state(step.state)
+    why = reason(step.error, step.detail)
     match step.what:
-        case "succeeded" if step.state in PHRASES and step.job_id:
+        case "succeeded" if step.state in WAITED_FOR and step.job_id:
             return f"{name}: done in {output.duration(step.seconds)}{', ' + step.detail if step.detail else ''}"
         case "retry":
             return f"{name}: {why}; again in {output.duration(step.seconds)}"
-        case "failed":
-            return f"{name}: failed: {why}"
+        case "failed":  # a chapter's failure is told with all that is known of it when the run ends
+            return f"{name}: failed" if step.state in WAITED_FOR else f"{name}: failed: {why}"
         case "note":
             return f"note: {why}"
         case _:
@@ -207,7 +200,7 @@ class LiveView:
 
     def _finished(self, step: Step) -> Text:
         line = output.styled(("  ✓ ", "green"))
-        line.append(f"{PHRASES[step.state].ljust(_PHRASE_WIDTH)} ")
+        line.append(f"{WAITED_FOR[step.state].ljust(_PHRASE_WIDTH)} ")
         line.append(output.duration(step.seconds), "dim")
         if step.detail:
             line.append(f"  {output.safe(step.detail)}", "dim")
@@ -218,11 +211,11 @@ class LiveView:
         from rich.table import Table
 
         step, pace = self._now, self._pace
-        if step is None or (step.state not in PHRASES and self._again_at is None):
+        if step is None or (step.state not in WAITED_FOR and self._again_at is None):
             return ""
         now = self._monotonic()
         line = Table.grid(padding=(0, 1))
-        phrase = PHRASES.get(step.state, step.state)
+        phrase = state(step.state)
         cells: list[RenderableType] = [" ", self._spinner, output.styled(phrase.ljust(_PHRASE_WIDTH))]
         if self._again_at is not None:
             wait = self._again_at - now

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def retry(
     ctx: typer.Context,
     jobs: Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Names, or how they begin.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All failed, quarantined and interrupted jobs.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All that failed, however often, or were interrupted.")
+    ] = False,
     as_json: Json = False,
     config: ConfigFile = None,
     home: Home = None,
@@ -25,9 +27,10 @@ def retry(
     from mangavid.errors import UsageError
     from mangavid.states import operations
 
+    opened = session(ctx, config, home)
     if bool(jobs) == failed:
         raise UsageError("which jobs?", hint="mangavid retry JOB, or mangavid retry --failed for all that failed")
-    target = session(ctx, config, home).target()
+    target = opened.target()
     if failed:
         again = operations.retry_failed(target.jobs, target.clock)
     else:
@@ -38,7 +41,7 @@ def retry(
         output.say("No job has failed. mangavid status shows them all.")
     else:
         for job in again:
-            output.write(f"{job['job_id']}  {job['status']}")
+            output.write(f"{job['job_id']}  {operations.in_words(job)}")
         output.say(f"To go on with {'it' if len(again) == 1 else 'them'}: {' && '.join(_commands(again))}")
 
 

@@ -81,14 +81,16 @@ def _made(made: Made) -> None:
     length = f" ({output.duration(made.seconds)})" if made.seconds else ""
     output.write()
     output.write(f"{made.title}{length}{': was made before' if made.existed else ''}")
-    for word in ("video", "captions", "thumbnail"):
+    for word in ("video", "captions", "thumbnail", "metadata"):
         output.write(f"  {word.ljust(9)}  {getattr(made, word)}")
 
 
 def _failed(failed: Failed) -> None:
+    from mangavid.cli.words import state
+
     what = failed.title or failed.job_id or "the run"
     first, *rest = failed.cause.splitlines() or [""]
-    output.say(f"failed: {what}: {failed.state}: {': '.join(part for part in (failed.error, first) if part)}")
+    output.say(f"failed: {what}: {state(failed.state)}: {first or failed.error}")
     for line in rest:
         output.say(f"  {line.strip()}")
     if failed.hint:

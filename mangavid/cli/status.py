@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mangavid.cli import output
+from mangavid.cli import output, words
 from mangavid.cli.session import ConfigFile, Home, Json, session
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mangavid.states.operations import Run
 
 _SHOWN = 20
+_FOLDS = ("title", "about")
+_SPARE = ("changed", "took", "started", "title")
 _NOWHERE = "Nothing has been made here yet. To begin: mangavid run --sample, or mangavid run CHAPTER.cbz"
 
 
@@ -56,23 +58,25 @@ def _all(target: Target, *, everything: bool, as_json: bool) -> None:
     for n, content in enumerate(_tables(target, jobs[:limit], runs[:limit])):
         if n:
             output.write()
-        output.write_table(content[0], content[1], folds=["title", "about"])
+        output.write_table(*content, folds=_FOLDS, spare=_SPARE)
     _onwards(jobs, max(len(jobs), len(runs)) > _SHOWN and not everything)
 
 
-def _tables(target: Target, jobs: list[Item], runs: list[Run]) -> list[tuple[list[str], list[list[str]]]]:
+def _tables(target: Target, jobs: list[Item], runs: list[Run]) -> list[tuple[list[str], list[list[output.Cell]]]]:
     """Headings and rows of the jobs and of the executions, where there are any."""
     now = target.clock.now()
-    told = []
+    working = _at_work(target)
+    told: list[tuple[list[str], list[list[output.Cell]]]] = []
     if jobs:
-        rows = [
-            [_text(job, "job_id"), _text(job, "status"), _text(job, "title"), _when(job), about(job)] for job in jobs
+        driven = _driven(target)
+        rows: list[list[output.Cell]] = [
+            [_text(job, "job_id"), words.job(job, driven), _text(job, "title"), _when(job), about(job)] for job in jobs
         ]
         told.append((["job", "status", "title", "changed", "about"], rows))
     if runs:
-        working = _at_work(target)
-        rows = [_run_row(run, now, working) for run in runs]
-        told.append((["execution", "status", "started", "took", "about"], rows))
+        told.append(
+            (["execution", "status", "started", "took", "about"], [_run_row(run, now, working) for run in runs])
+        )
     return told
 
 
@@ -96,9 +100,12 @@ def _watch(target: Target, name: str, *, as_json: bool) -> None:
             return Group(*(output.styled(line) for line in _lines(_found(target, name), target)))
         jobs = list(operations.job_rows(target.jobs))[:_SHOWN]
         runs = list(operations.runs(target.jobs, target.executions))[:_SHOWN]
-        return Group(*(output.table(*content, folds=["title", "about"]) for content in _tables(target, jobs, runs)))
+        width = screen.width
+        tables = _tables(target, jobs, runs)
+        return Group(*(output.fitted(*content, width, folds=_FOLDS, spare=_SPARE) for content in tables))
 
-    with suppress(KeyboardInterrupt), Live(seen(), console=output.console(sys.stdout), auto_refresh=False) as live:
+    screen = output.console(sys.stdout)
+    with suppress(KeyboardInterrupt), Live(seen(), console=screen, auto_refresh=False) as live:
         while _at_work(target) and next(target.executions.list(status="RUNNING"), None) is not None:
             target.clock.sleep(1.0)
             live.update(seen(), refresh=True)
@@ -108,11 +115,7 @@ def about(job: Item) -> str:
     """The one thing worth knowing of a job in its status."""
     match job["status"]:
         case "failed" | "quarantined" | "interrupted":
-            return f"{job.get('failed_in', '')}: {job.get('error', '')}: {job.get('cause', '')}".strip(": ")
-        case "rendering" | "uploading":
-            ckpt = job.get("ckpt") or {}
-            total = ckpt.get("total", 0)
-            return f"{ckpt['done'] * 100 // total} %" if total else ""
+            return words.why(job)
         case "uploaded" | "cleaned":
             published = str(job.get("published", ""))
             length = (job.get("rendered") or {}).get("seconds", 0.0)
@@ -120,7 +123,7 @@ def about(job: Item) -> str:
         case "awaiting_upload":
             return f"after {output.moment(_text(job, 'not_before'), seconds=False)}" if job.get("not_before") else ""
         case _:
-            return ""
+            return words.step(job)
 
 
 def _text(item: Item, field: str) -> str:
@@ -139,13 +142,20 @@ def _at_work(target: Target) -> bool:
     return at_work(home_of(target.config))
 
 
-def _run_row(run: Run, now: datetime, working: bool) -> list[str]:
+def _driven(target: Target) -> frozenset[str]:
+    """The executions that a run drives now."""
+    return frozenset(one.arn for one in target.executions.list(status="RUNNING")) if _at_work(target) else frozenset()
+
+
+def _run_row(run: Run, now: datetime, working: bool) -> list[output.Cell]:
     told = [f"{len(run.made)} made"] if run.made else []
-    told += [] if working or run.status != "RUNNING" else ["stopped: mangavid run goes on with it"]
+    told += [] if working or run.status != "RUNNING" else ["mangavid run goes on with it"]
     told += [f"{len(run.failed)} failed"] if run.failed else []
     told += [run.skipped] if run.skipped else []
-    told += [run.error] if run.error and run.status not in ("RUNNING", "SUCCEEDED") else []
-    return [run.name, run.status, output.moment(run.started, seconds=False), _took(run, now), ", ".join(told)]
+    if run.status not in ("RUNNING", "SUCCEEDED") and not run.failed:
+        told += [why] if (why := words.reason(run.error, run.cause)) else []
+    started = output.moment(run.started, seconds=False)
+    return [run.name, words.run(run, working=working), started, _took(run, now), ", ".join(told)]
 
 
 def _took(run: Run, now: datetime) -> str:
@@ -191,27 +201,36 @@ def _found(target: Target, name: str) -> Item | Run:
 
 
 def _lines(found: Item | Run, target: Target) -> list[str]:
-    facts = _job_lines(found) if isinstance(found, dict) else _run_lines(found, target.clock.now())
-    known = [(word, value) for word, value in facts if value]
+    facts = _job_lines(found, target) if isinstance(found, dict) else _run_lines(found, target)
+    known = [(word, str(value).strip()) for word, value in facts if value]
     width = max(len(word) for word, _ in known)
-    return [f"{word.ljust(width)}  {value}" for word, value in known]
+    lines = [
+        f"{(word if n == 0 else '').ljust(width)}  {line.strip()}"
+        for word, value in known
+        for n, line in enumerate(value.splitlines())
+    ]
+    return [line.rstrip() for line in lines]
 
 
-def _job_lines(job: Item) -> list[tuple[str, Any]]:
+def _job_lines(job: Item, target: Target) -> list[tuple[str, Any]]:
+    from mangavid.states.operations import in_words
+
     rendered = job.get("rendered") or {}
     sizes = [f"{job[part]} {part}" for part in ("pages", "panels", "scenes") if job.get(part)]
+    status, _ = words.job(job, _driven(target))
     ckpt = job.get("ckpt") or {}
     return [
         ("job", job["job_id"]),
         ("title", job["title"]),
-        ("status", job["status"]),
+        ("status", status),
+        ("step" if status == "working" else "next", words.step(job) if in_words(job) == "ready" else ""),
         ("progress", f"{ckpt['done']} of {ckpt['total']}" if ckpt.get("total") else ""),
         ("chapter", ", ".join(sizes)),
         ("source", job["source"]),
         ("began", output.moment(job["created_at"])),
         ("changed", output.moment(job["updated_at"])),
-        ("attempts", job.get("attempts") or ""),
-        ("failed in", job.get("failed_in", "")),
+        ("failures", job.get("attempts") or ""),
+        ("failed in", _named(str(job.get("failed_in", "")))),
         ("error", job.get("error", "")),
         ("because", job.get("cause", "")),
         ("length", output.duration(rendered["seconds"]) if rendered else ""),
@@ -223,17 +242,23 @@ def _job_lines(job: Item) -> list[tuple[str, Any]]:
     ]
 
 
-def _run_lines(run: Run, now: datetime) -> list[tuple[str, Any]]:
+def _named(state: str) -> str:
+    """A state in words, with its name for whoever looks it up."""
+    said = words.state(state)
+    return f"{said} ({state})" if said != state else state
+
+
+def _run_lines(run: Run, target: Target) -> list[tuple[str, Any]]:
+    status, _ = words.run(run, working=_at_work(target))
     return [
         ("execution", run.name),
-        ("status", run.status),
+        ("status", f"{status}: mangavid run goes on with it" if status == "stopped" else status),
         ("started", output.moment(run.started)),
-        ("took", _took(run, now)),
-        ("sources", ", ".join(run.sources)),
-        ("made", ", ".join(run.made)),
-        ("failed", ", ".join(run.failed)),
+        ("took", _took(run, target.clock.now())),
+        ("sources", "\n".join(run.sources)),
+        ("made", "\n".join(run.made)),
+        ("failed", "\n".join(run.failed)),
         ("skipped", run.skipped),
         ("error", run.error),
         ("because", run.cause),
-        ("arn", run.arn),
     ]

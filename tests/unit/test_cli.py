@@ -8,6 +8,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import pytest
 import typer
 
 from mangavid import errors
+from mangavid.cli import history
 from mangavid.cli.app import app, guarded, main
 from mangavid.cli.menu import EXAMPLES, GROUPS
 from mangavid.config import Config
 from mangavid.configfile import load_config, settings
 from mangavid.keys import job_item
 from mangavid.local import open_target
-from mangavid.ports import Change, Target
+from mangavid.ports import Change, Execution, Target
+from mangavid.states.timeline import Visit
 from mangavid.version import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -218,8 +221,13 @@ def test_status_shows_jobs_and_what_to_do_about_those_that_failed(cli: Run, home
     put(home, "e-5", "uploaded", published="https://youtu.be/x")
     code, out, err = cli("status")
     assert code == 0
-    assert "WaitForRender: RenderError: no frames" in out
-    assert "25 %" in out
+    assert "Rendering: no frames" in out
+    assert "Rendering, 25 %" in out
+    for word in ("failed", "ready", "waiting for quota", "done"):
+        assert word in out
+    for name in ("cleaned", "awaiting_upload", "uploaded", "WaitForRender", "RenderError"):
+        assert name not in out
+        assert name in cli("status", "--json")[1]
     assert "after 2026-11-24" in out
     assert "1 min 34 s" in out
     assert "https://youtu.be/x" in out
@@ -252,11 +260,71 @@ def test_status_of_one_job_tells_all_that_is_known_of_it_but_its_token(cli: Run,
     assert "SECRET" not in out + document
 
 
+def test_many_problems_are_one_and_a_number_in_the_table_and_a_line_each_for_the_one_job(cli: Run, home: Path) -> None:
+    cause = "\n".join(f"n.yaml: page {n} is wrong" for n in range(1, 9))
+    put(home, "a-1", "quarantined", error="BadSidecar", cause=cause, failed_in="FetchManga", attempts=3)
+    table = cli("status")[1]
+    assert "failed 3 times" in table
+    assert table.splitlines()[1].endswith("Reading the pages: n.yaml: page 1 is wrong (+7 more)")
+    lines = cli("status", "a-1")[1].splitlines()
+    first = lines.index("because    n.yaml: page 1 is wrong")
+    assert lines[first + 7] == "           n.yaml: page 8 is wrong"
+    assert "failed in  Reading the pages (FetchManga)" in lines
+
+
+def test_a_run_that_was_stopped_says_so_and_what_goes_on_with_it(cli: Run, home: Path) -> None:
+    arn = target(home).executions.start("run-1", {})
+    put(home, "a-1", "voiced", execution=arn)
+    code, out, _ = cli("status")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [
+        ["a-1", "ready"],
+        [],
+        ["execution", "status"],
+        ["run-1", "stopped"],
+    ]
+    assert "RUNNING" not in out
+    assert "status     stopped: mangavid run goes on with it" in cli("status", "last")[1].splitlines()
+    assert "arn:" not in cli("status", "last")[1]
+    assert "To go on with it: mangavid run" in cli("history")[2].splitlines()
+    (home / "run.lock").write_text(str(os.getpid()))
+    assert [line.split()[1] for line in cli("status")[1].splitlines() if line.startswith(("a-1", "run-1"))] == [
+        "working",
+        "working",
+    ]
+    assert "next" not in cli("status", "a-1")[1]
+    assert "step       Rendering" in cli("status", "a-1")[1].splitlines()
+
+
+def visit(state: str, video: int, **facts: Any) -> Visit:
+    base: dict[str, Any] = {"kind": "Task", "attempts": 1, "outcome": "succeeded", "seconds": 1.0}
+    return Visit(state=state, video=video, started=datetime(2026, 11, 23, tzinfo=UTC), **(base | facts))
+
+
+def test_the_look_for_one_more_chapter_is_no_chapter(capsys: pytest.CaptureFixture[str]) -> None:
+    found = Execution(
+        arn="arn:x", name="run-1", status="SUCCEEDED", started=datetime(2026, 11, 23, tzinfo=UTC),
+        stopped=datetime(2026, 11, 23, 0, 1, tzinfo=UTC),
+    )  # fmt: skip
+    history.tell(found, [visit("FetchManga", 1, job_id="a-1"), visit("FetchManga", 2)], working=False)
+    out, err = capsys.readouterr()
+    rows = [line.split("  ") for line in out.splitlines()]
+    assert [row[0] for row in rows] == ["step", "a-1", "", "Reading the pages"]
+    assert out.splitlines()[-1].endswith("nothing left")
+    assert "attempts" not in out
+    assert err == "run-1: done in 1 min 00 s\n"
+    history.tell(found, [visit("FetchManga", 1, attempts=2, outcome="running")], working=True)
+    out = capsys.readouterr().out
+    assert "chapter 1" in out
+    assert "attempts" in out
+    assert out.rstrip().endswith("working")
+
+
 def test_retry_puts_a_job_back_and_names_the_command_that_goes_on(cli: Run, home: Path) -> None:
     put(home, "a-1", "failed", script_key="s", pages=7)
-    assert cli("retry", "a-1") == (0, "a-1  scripted\n", "To go on with it: mangavid run\n")
+    assert cli("retry", "a-1") == (0, "a-1  ready\n", "To go on with it: mangavid run\n")
     code, _, err = cli("retry", "a-1")
-    assert (code, err.splitlines()[0]) == (3, "mangavid: a-1 has not failed: it is scripted")
+    assert (code, err.splitlines()[0]) == (3, "mangavid: a-1 has not failed: it is ready")
 
 
 def test_the_quota_is_set_shown_and_set_back(cli: Run) -> None:

@@ -164,6 +164,15 @@ def test_a_job_is_found_by_its_name_or_how_it_begins(jobs: InMemoryJobs) -> None
     assert operations.find_job(jobs, "../x") is None
     with pytest.raises(UsageError, match="dem fits 2 jobs: dem-trang-3, dem-trang-3-aa"):
         operations.find_job(jobs, "dem")
+    with pytest.raises(UsageError, match="dem-tr fits 2 jobs"):
+        operations.find_job(jobs, "dem-tr")
+
+
+def test_a_few_signs_in_the_middle_of_a_word_name_no_job(jobs: InMemoryJobs) -> None:
+    put(jobs, "noperm-12", "cleaned")
+    assert operations.find_job(jobs, "nope") is None
+    assert (operations.find_job(jobs, "noperm") or {})["job_id"] == "noperm-12"
+    assert (operations.find_job(jobs, "noperm-1") or {})["job_id"] == "noperm-12"
 
 
 @pytest.mark.parametrize(
@@ -191,12 +200,21 @@ def test_a_failed_job_goes_back_to_its_last_good_product(
     assert protocol.may_take(jobs.get(keys.job_item("a")), mine="x", running=False, again=False)
 
 
-@pytest.mark.parametrize("status", ["claimed", "rendering", "awaiting_upload", "uploaded", "cleaned"])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("claimed", "ready"),
+        ("rendering", "ready"),
+        ("awaiting_upload", "waiting for quota"),
+        ("uploaded", "done"),
+        ("cleaned", "done"),
+    ],
+)
 def test_a_job_that_has_not_failed_is_left_alone_and_what_to_do_is_said(
-    jobs: InMemoryJobs, clock: FakeClock, status: str
+    jobs: InMemoryJobs, clock: FakeClock, status: str, said: str
 ) -> None:
     put(jobs, "a", status)
-    with pytest.raises(BadInput, match=f"a has not failed: it is {status}") as caught:
+    with pytest.raises(BadInput, match=f"a has not failed: it is {said}") as caught:
         operations.retry(jobs, clock, "a")
     assert "mangavid" in caught.value.hint
     assert jobs.items[keys.job_item("a")]["status"] == status

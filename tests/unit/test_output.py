@@ -102,7 +102,7 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
         if not colours:
             monkeypatch.setenv("NO_COLOR", "1")
         with streams(terminal=True) as (out, _):
-            output.write_table(["status"], [["failed"]])
+            output.write_table(["status"], [[("failed", "red")]])
         assert ("\x1b[31m" in out.getvalue()) is colours
 
 
@@ -130,6 +130,25 @@ def test_wide_and_combining_characters_keep_a_piped_table_in_line() -> None:
     with streams() as (out, _):
         output.write_table(["a", "b"], [["月夜", "x"], ["e\u0323\u0302m", "y"], ["abcd", "z"]])
     assert out.getvalue() == "a     b\n月夜  x\ne\u0323\u0302m    y\nabcd  z\n"
+
+
+JOBS = (["job", "status", "title", "changed"], [["dem-trang-1", ("failed", "red"), "Đêm trăng", "2026-11-23 08:00"]])
+
+
+def on_screen(width: int) -> list[str]:
+    from rich.console import Console
+
+    screen = Console(file=io.StringIO(), width=width)
+    with screen.capture() as captured:
+        screen.print(output.fitted(*JOBS, width, folds=["title"], spare=["changed", "title"]))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_a_table_gives_up_its_spare_columns_before_it_is_stacked() -> None:
+    assert on_screen(80)[0].split() == ["job", "status", "title", "changed"]
+    assert on_screen(40)[0].split() == ["job", "status", "title"]
+    assert on_screen(25) == ["job          status", "dem-trang-1  failed"]
+    assert on_screen(18) == ["dem-trang-1", "  failed  Đêm", "  trăng", "  2026-11-23 08:00"]
 
 
 def test_json_is_sorted_and_the_same_however_it_was_put_together() -> None:

@@ -80,13 +80,13 @@ def test_in_a_pipe_a_run_is_plain_lines_without_times_of_day() -> None:
         "Đêm trăng, chương 3",
         "  note: page 05.png is left out",
         "  Reading the pages: done in 1.2 s",
-        "  Speaking: TtsUnavailable: no answer; again in 1 min 00 s",
+        "  Speaking: no answer; again in 1 min 00 s",
         "  Speaking: done in 41 s",
         "  Rendering: 16 of 64 segments, 25 %",
         "  Rendering: 32 of 64 segments, 50 %",
         "  Rendering: 48 of 64 segments, 75 %",
         "  Rendering: done in 2 min 05 s",
-        "  Publishing: failed: PublishError: read-only [/b]",
+        "  Publishing: failed",
     ]
 
 
@@ -99,8 +99,13 @@ def test_for_a_script_every_step_is_a_line_of_json() -> None:
 
 def test_a_state_that_is_not_waited_for_shows_only_where_it_goes_wrong() -> None:
     assert shown([step("entered", "StartRenderer"), step("succeeded", "StartRenderer", seconds=9.0)]) == ""
-    failed = step("retry", "StartRenderer", error="SpotCapacity", seconds=30.0)
-    assert shown([failed]) == "  StartRenderer: SpotCapacity; again in 30 s\n"
+    retried = step("retry", "StartRenderer", error="SpotCapacity", seconds=30.0)
+    assert shown([retried]) == "  Starting to render: No machine could be had to work on; again in 30 s\n"
+
+
+def test_a_failure_of_which_the_end_says_nothing_is_told_at_once_and_short() -> None:
+    failed = step("failed", "Cleanup", error="UpstreamUnavailable", detail="a" * 200 + "\nb\nand 4 more problems")
+    assert shown([failed]) == f"  Tidying up: failed: {'a' * 99}… (+5 more)\n"
 
 
 def test_a_look_for_a_next_chapter_that_finds_none_is_no_line() -> None:
@@ -123,7 +128,7 @@ def test_on_a_terminal_finished_states_stay_and_the_live_line_goes() -> None:
                 seen.step(one)
         text = err.getvalue()
     plain = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", text)
-    for words in ("Đêm trăng", "• page 05.png is left out", "↻ Speaking: TtsUnavailable", "✗ Publishing: failed"):
+    for words in ("Đêm trăng", "• page 05.png is left out", "↻ Speaking: no answer", "✗ Publishing: failed"):
         assert words in plain
     assert re.search(r"✓ Rendering +2 min 05 s", plain)
     assert "\x1b[2J" not in text
@@ -240,6 +245,7 @@ def test_on_a_terminal_every_file_is_named_with_what_it_is() -> None:
         "  video      /v/đêm trăng.mp4",
         "  captions   /v/đêm trăng.srt",
         "  thumbnail  /v/đêm trăng.jpg",
+        "  metadata   /v/đêm trăng.json",
         "",
     ]
 
@@ -256,7 +262,7 @@ def test_a_failure_is_told_with_its_state_cause_hint_and_the_next_command() -> N
     out, err = end(outcome(failed=(FAILED,), exit_code=4))
     assert out == ""
     assert err.splitlines() == [
-        "failed: Chương 4: WaitForRender: RenderError: no frames",
+        "failed: Chương 4: Rendering: no frames",
         "hint: look",
         "To see more of it: mangavid status x-1",
         "To try again: mangavid retry --failed && mangavid run",
