@@ -40,6 +40,8 @@ def test_a_named_chapter_that_was_made_in_this_run_may_go(world: World) -> None:
     increment_counter.handle(world.target, {**event, "job_id": uploaded(world, event)})
     world.shelf.gone.add("a")
     assert fetcher.handle(world.target, event)["job_id"] == job_id_of("b")
+    handle_error.handle(world.target, failure(event, "RenderError", job={"job_id": job_id_of("b")}))
+    assert fetcher.handle(world.target, event)["status"] == "no_manga_available"
 
 
 def test_a_chapter_left_unfinished_whose_file_is_gone_is_made_of_what_is_stored(world: World) -> None:
