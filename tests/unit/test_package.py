@@ -5,6 +5,7 @@ The libraries here are wheels that the tests write: nothing is fetched.
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import os
@@ -13,6 +14,7 @@ import shutil
 import stat
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,7 @@ import pytest
 
 from mangavid.aws import package
 from mangavid.aws.package import groups, libraries
-from mangavid.aws.package.build import Package, build_groups
+from mangavid.aws.package.build import Package, build_groups, own_code
 from mangavid.aws.package.groups import GROUPS, LAMBDA_LIMIT, Group, System
 from mangavid.errors import BadInput, UpstreamUnavailable
 from mangavid.local.handlers import FUNCTIONS
@@ -301,6 +303,77 @@ def test_a_package_that_is_too_large_for_lambda_names_its_largest_libraries(shop
         shop.build(group)
     assert {one.limit for one in GROUPS if one.functions} == {LAMBDA_LIMIT}
     assert LAMBDA_LIMIT == 250 * 1024 * 1024
+
+
+def test_the_cache_keeps_the_newest_libraries_of_a_group_only(shop: Shop) -> None:
+    (first, second, *_rest) = shop.usual()
+    shop.build(second)
+    line = first.lock.read_text()
+    for turn in range(5):
+        first.lock.write_text(f"{line}# {turn}\n")
+        shop.build(first)
+    assert len(list(shop.cache.glob("first-*.zip"))) == len(list(shop.cache.glob("first-*.json"))) == 3
+    assert libraries.cached(first, shop.cache) and libraries.cached(second, shop.cache)
+
+
+def imported(name: str, source: str) -> set[str]:
+    """Modules of ours that a file names: in its imports at any depth (but not for types alone), and in its texts."""
+    found: set[str] = set()
+    for node in walked(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = name.removesuffix(".py").split("/")[: -node.level] if node.level else []
+            module = ".".join([*package, *(node.module or "").split(".")]).strip(".")
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= {node.value} if re.fullmatch(r"mangavid(\.\w+)+", node.value) else set()
+    return {one for one in found if one.startswith("mangavid.")}
+
+
+def walked(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from walked(node)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_what_is_packed_of_our_code_names_no_module_that_stays_here(group: Group) -> None:
+    here = replace(group, own=tuple(one for one in group.own if (ROOT / one).exists()))
+    code = own_code(here, ROOT / "mangavid")
+    modules = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in code}
+    assert {"mangavid.errors", "mangavid.states.fetcher", "mangavid.voices.espeak"} <= modules
+    everything = {path.relative_to(ROOT).as_posix() for path in (ROOT / "mangavid").rglob("*.py")}
+    ours = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in everything}
+    missing = {
+        f"{name} names {module}"
+        for name, path in code.items()
+        if name.endswith(".py")
+        for module in imported(name, path.read_text(encoding="utf-8"))
+        if module in ours - modules
+    }
+    assert not missing
+
+
+def test_the_search_for_named_modules_finds_them_all() -> None:
+    source = """
+from mangavid import cli
+from .sources import local
+def later():
+    import mangavid.yamlfile
+    return "mangavid.local.worker"
+if TYPE_CHECKING:
+    from mangavid.cli import app
+"""
+    assert imported("mangavid/states/one.py", source) == {
+        "mangavid.cli",
+        "mangavid.states.sources",
+        "mangavid.states.sources.local",
+        "mangavid.yamlfile",
+        "mangavid.local.worker",
+    }
 
 
 def test_wheels_of_this_machine_are_cached_apart(shop: Shop) -> None:

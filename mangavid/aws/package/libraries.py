@@ -24,6 +24,7 @@ from mangavid.errors import BadInput, MangavidError, UpstreamUnavailable
 #: Raised where the same lock and rules would make another zip than before.
 _FORM = 1
 _LARGEST = 5
+_KEPT = 3
 
 
 class Libraries(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,16 @@ def make(group: Group, cache: Path) -> tuple[Path, Libraries]:
         note.write_bytes(msgspec.json.encode(known))
         packed.replace(file)
         note.replace(file.with_suffix(".json"))
+    _forget(group, cache)
     return file, known
+
+
+def _forget(group: Group, cache: Path) -> None:
+    """Leave the newest few of a group's zips: going back to the version before stays quick."""
+    files = sorted(cache.glob(f"{group.name}-*.zip"), key=lambda path: path.stat().st_mtime_ns)
+    for stale in files[:-_KEPT]:
+        stale.with_suffix(".json").unlink(missing_ok=True)
+        stale.unlink(missing_ok=True)
 
 
 def _pruned(name: str) -> bool:
