@@ -25,7 +25,7 @@ MAX_PAGES = 2_000
 MAX_PANELS = 200
 _KEYS = ("title", "language", "intro", "outro", "pages")
 _LIMITS = {"title": 200, "language": 20, "intro": MAX_TEXT, "outro": MAX_TEXT}
-_HINT = "docs/sidecar.md shows the format"
+_HINT = "as YAML: pages: {1: [text, text], 2: text}, a list by panels, a text for a whole page (docs/sidecar.md)"
 _SHOWN_PROBLEMS = 20
 
 

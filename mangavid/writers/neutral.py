@@ -6,9 +6,9 @@ No plot is ever made up: the pictures tell the story, these lines only keep the 
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from mangavid.models import Chapter
+from mangavid.writers import titles
 from mangavid.writers.sentences import tidy
 from mangavid.writers.sidecar import panels_by_page
 
@@ -34,7 +34,7 @@ def lines(chapter: Chapter) -> list[str]:
             last = page == len(chapter.pages)
             result[panel] = "Trang cuối." if last else _PAGE_LINES[order % len(_PAGE_LINES)].format(page)
     result[0] = opening(chapter)
-    closing = f"Hết chương {number(chapter)}." if number(chapter) else "Hết chương."
+    closing = f"Hết {_counted(chapter) or 'chương'}."
     result[-1] = f"{result[-1]} {closing}".strip()
     return result
 
@@ -48,44 +48,30 @@ def _announced(chapter: Chapter) -> list[tuple[int, int]]:
 
 
 def opening(chapter: Chapter) -> str:
-    """«One Piece, chương 12. Tên chương.», from as much of it as is known."""
-    series, own = series_name(chapter), own_title(chapter)
-    if number(chapter):
-        first = f"{series}, chương {number(chapter)}." if series else f"Chương {number(chapter)}."
-    else:
-        first = _ended(series) if series else ""
-    parts = [part for part in (first, _ended(own) if own else "") if part]
+    """«One Piece, chương 12. Tên chương.», from as much of it as is known and reads like a name (unlike «pc»)."""
+    series, own = (name if _is_spoken(name) else "" for name in (series_name(chapter), own_title(chapter)))
+    counted = _counted(chapter)
+    first = f"{series}, {counted}" if series and counted else series or counted
+    parts = [_ended(part[0].upper() + part[1:]) for part in (first, own) if part]
     return " ".join(parts) or "Bắt đầu chương truyện."
-
-
-def title(chapter: Chapter) -> str:
-    """The video's title, at most 100 characters and without «<» and «>», which YouTube refuses."""
-    series, own = series_name(chapter), own_title(chapter)
-    chap = f"Chương {number(chapter)}" if number(chapter) else ""
-    name = " – ".join(part for part in (series, ": ".join(part for part in (chap, own) if part)) if part)
-    return plain(name or "Chương truyện", 100)
 
 
 def description(chapter: Chapter) -> str:
     """Two neutral sentences; credits and links are added by what publishes."""
-    series = series_name(chapter)
-    chap = f"chương {number(chapter)}" if number(chapter) else "một chương truyện"
-    own = own_title(chapter)
-    what = f"{chap} của {series}" if series else chap
+    series, own = series_name(chapter), own_title(chapter)
+    what = _counted(chapter) or ("một chương truyện" if series else "truyện tranh")
+    what = f"{what} của {series}" if series else what
     named = f"{what}: {own}" if own else what
-    return plain(_ended(named[0].upper() + named[1:]), 1000) + (
+    return titles.plain(_ended(named[0].upper() + named[1:]), 1000) + (
         f"\nBản đọc tiếng Việt, {len(chapter.pages)} trang, {len(chapter.panels)} khung tranh."
     )
 
 
 def tags(chapter: Chapter) -> tuple[str, ...]:
     """Few and general: the series, and what kind of video it is."""
-    named = plain(series_name(chapter).replace(",", " "), 60)
-    return tuple(dict.fromkeys(tag for tag in (named, "manga", "truyện tranh", "đọc truyện tiếng Việt") if tag))
-
-
-def number(chapter: Chapter) -> str:
-    return tidy(chapter.number)[:20]
+    named = titles.plain(series_name(chapter).replace(",", " "), 60)
+    kind = "webtoon" if chapter.direction == "ttb" else "manga"
+    return tuple(dict.fromkeys(tag for tag in (named, kind, "truyện tranh", "đọc truyện tiếng Việt") if tag))
 
 
 def series_name(chapter: Chapter) -> str:
@@ -93,21 +79,19 @@ def series_name(chapter: Chapter) -> str:
 
 
 def own_title(chapter: Chapter) -> str:
-    """The chapter's own title; empty where its title only repeats series and number («One Piece 012»)."""
-    text = tidy(chapter.title)[:160]
-    left = _folded(text).replace(_folded(series_name(chapter)), " ") if chapter.series else _folded(text)
-    words = re.findall(r"[^\W\d_]{2,}", left)
-    filler = {"chapter", "chap", "ch", "chương", "tập", "vol", "volume", "quyển", "episode", "ep", "no"}
-    return text if any(word not in filler for word in words) else ""
+    return titles.own_title(chapter.series, chapter.number, chapter.title)
 
 
-def plain(text: str, limit: int) -> str:
-    text = tidy(text.replace("<", "‹").replace(">", "›"))
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+def _counted(chapter: Chapter) -> str:
+    """«chương 12», «tập 5», or nothing."""
+    number = tidy(chapter.number)[:20]
+    return f"{titles.unit(chapter.series, chapter.number, chapter.title).lower()} {number}" if number else ""
 
 
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+def _is_spoken(name: str) -> bool:
+    """Several words, a word with marks or in another script, or one that is long enough and has a vowel."""
+    letters = re.findall(r"[^\W\d_]", name)
+    return " " in name or not name.isascii() or (len(letters) >= 4 and bool(re.search("[aeiouy]", name, re.IGNORECASE)))
 
 
 def _ended(text: str) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from mangavid import config
 from mangavid.models import Chapter, Scene, Script
-from mangavid.writers import neutral, ocr, sidecar
-from mangavid.writers.sentences import tidy
+from mangavid.writers import neutral, ocr, sidecar, titles
 
 _log = logging.getLogger(__name__)
 
@@ -35,11 +34,10 @@ class OfflineWriter:
     def write(self, chapter: Chapter, image: Callable[[int], bytes]) -> Script:
         """See ``ports.Writer``. Raises BadSidecar."""
         kind, texts = self._texts(chapter, image)
-        title = tidy(chapter.sidecar.title) if chapter.sidecar else ""
         return Script(
             job_id=chapter.job_id,
             language=chapter.language,
-            title=neutral.plain(title, 100) or neutral.title(chapter),
+            title=titles.of_chapter(chapter),
             description=neutral.description(chapter),
             scenes=tuple(
                 Scene(index=n, panel=panel.index, text=text)

@@ -36,25 +36,34 @@ def lines(chapter: Chapter, sidecar: Sidecar) -> list[str]:
     Raises BadSidecar, a line each, for entries whose page or panel does not exist and for texts that are too long.
     """
     problems: list[str] = []
+    hint = "a text for a whole page (2: text) fits however many panels were found on it"
     if sidecar.language.lower().split("-")[0] != chapter.language:
         problems.append(f"language: is {sidecar.language}; the narration is spoken in {chapter.language}")
+        hint = f"leave language out: {chapter.language} is what there is"
     on_page = panels_by_page(chapter)
     own: dict[int, list[str]] = defaultdict(list)
     whole: dict[int, list[str]] = defaultdict(list)
+    listed: dict[int, int] = defaultdict(int)
+    for entry in sidecar.narration:
+        listed[entry.page] = max(listed[entry.page], entry.panel or 0)
     for entry in sidecar.narration:
         text = tidy(entry.text)
         panels = on_page.get(entry.page)
         if not text:
             continue
         if panels is None:
-            problems.append(f"page {entry.page}: there is none; the chapter has {_counted(len(on_page), 'page')}")
+            problem = f"page {entry.page}: there is none; the chapter has {_counted(len(on_page), 'page')}"
         elif entry.panel is None and panels:
             whole[entry.page].append(text)
+            continue
         elif entry.panel is not None and 1 <= entry.panel <= len(panels):
             own[panels[entry.panel - 1]].append(text)
+            continue
         else:
-            where = f"page {entry.page}" + (f", panel {entry.panel}" if entry.panel is not None else "")
-            problems.append(f"{where}: there is none; page {entry.page} has {_counted(len(panels), 'panel')}")
+            entries = f"its list has {listed[entry.page]} entries" if entry.panel is not None else "it has a text"
+            problem = f"page {entry.page} has {_counted(len(panels), 'panel')}; {entries}"
+        if problem not in problems:
+            problems.append(problem)
     for page, texts in whole.items():
         free = [panel for panel in on_page[page] if panel not in own] or on_page[page]
         for panel, text in zip(free, spread(" ".join(texts), len(free)), strict=True):
@@ -68,7 +77,7 @@ def lines(chapter: Chapter, sidecar: Sidecar) -> list[str]:
             shown.append(f"and {len(problems) - _SHOWN} more problems")
         raise BadSidecar(
             "\n".join(f"sidecar: {problem}" for problem in shown),
-            hint="one text for a whole page is spread over its panels, however they were counted (docs/sidecar.md)",
+            hint=hint,
         )
     if result:
         result[0] = f"{tidy(sidecar.intro)} {result[0]}".strip()

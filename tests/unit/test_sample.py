@@ -14,6 +14,7 @@ from PIL import Image
 
 from mangavid.models import Sidecar
 from mangavid.sources import comicinfo, sidecar
+from mangavid.writers.titles import video_title
 from mangavid.yamlfile import plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,10 +80,12 @@ def test_the_narration_is_short_composed_vietnamese_with_a_number_in_digits() ->
     assert set("ếồộặằữẳử") & set("".join(texts))
 
 
-def test_the_chapter_says_that_it_is_read_from_the_right_in_vietnamese() -> None:
+def test_the_chapter_says_its_name_and_that_it_is_read_from_the_right_in_vietnamese() -> None:
     info = comicinfo.read((SAMPLE / "ComicInfo.xml").read_bytes())
     assert (info.series, info.number, info.language, info.direction) == ("Mướp bắt trăng", "1", "vi", "rtl")
     assert TRUTH["direction"] == "rtl"
+    assert not narration().title
+    assert video_title(info.series, info.number, info.title) == "Mướp bắt trăng – Chương 1: Đêm rằm tháng 8"
 
 
 def test_a_page_drawn_twice_has_the_same_bytes(tmp_path: Path) -> None:

@@ -105,6 +105,12 @@ JSON = st.recursive(
 )
 
 
+def test_a_refusal_shows_the_format_itself() -> None:
+    with pytest.raises(BadSidecar) as caught:
+        read({"pages": 3})
+    assert "pages: {1: [text, text], 2: text}" in caught.value.hint
+
+
 @given(JSON)
 def test_any_json_is_a_sidecar_or_refused_in_plain_words(value: Any) -> None:
     try:

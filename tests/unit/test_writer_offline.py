@@ -8,7 +8,7 @@ import pytest
 from mangavid import config
 from mangavid.errors import BadSidecar
 from mangavid.models import Box, Chapter, Narration, Page, Panel, Piece, Script, Sidecar
-from mangavid.writers import neutral, sidecar
+from mangavid.writers import neutral, sidecar, titles
 from mangavid.writers.offline import OfflineWriter
 
 
@@ -91,13 +91,12 @@ def test_the_text_stays_as_it_was_written_but_for_invisible_characters() -> None
 
 
 def test_all_entries_that_name_nothing_are_listed_with_what_there_is() -> None:
-    wrong = side((9, None, "A."), (1, 3, "B."), (2, 0, "C."), (2, 1, "Được."))
+    wrong = side((9, 1, "A."), (9, 2, "A."), (1, 2, "Được."), *((1, n, "B.") for n in range(3, 11)), (1, 11, ""))
     with pytest.raises(BadSidecar) as caught:
         write(chapter([2, 1], sidecar=wrong))
     assert str(caught.value).splitlines() == [
         "sidecar: page 9: there is none; the chapter has 2 pages",
-        "sidecar: page 1, panel 3: there is none; page 1 has 2 panels",
-        "sidecar: page 2, panel 0: there is none; page 2 has 1 panel",
+        "sidecar: page 1 has 2 panels; its list has 11 entries",
     ]
     assert "whole page" in caught.value.hint
 
@@ -126,8 +125,9 @@ def test_a_narration_too_long_for_a_video_is_refused() -> None:
 
 
 def test_a_sidecar_in_another_language_is_refused() -> None:
-    with pytest.raises(BadSidecar, match="language: is en"):
+    with pytest.raises(BadSidecar, match="language: is en") as caught:
         write(chapter([1], sidecar=side((1, 1, "Hello."), language="en")))
+    assert caught.value.hint == "leave language out: vi is what there is"
     assert texts(chapter([1], sidecar=side((1, 1, "Chào."), language="vi-VN"))) == ["Chào."]
 
 
@@ -184,6 +184,9 @@ def test_a_strip_has_no_pages_to_announce() -> None:
         ({"series": "", "title": "Chapter 12"}, "Chương 12.", "Chương 12"),
         ({"series": "", "number": "", "title": ""}, "Bắt đầu chương truyện.", "Chương truyện"),
         ({"series": "", "number": "", "title": "Mưa"}, "Mưa.", "Mưa"),
+        ({"series": "", "number": "", "title": "pc"}, "Bắt đầu chương truyện.", "pc"),
+        ({"series": "wt", "title": ""}, "Chương 12.", "wt – Chương 12"),
+        ({"title": "Tập 12: Mưa"}, "One Piece, tập 12. Mưa.", "One Piece – Tập 12: Mưa"),
         ({"number": "12.5"}, "One Piece, chương 12.5.", "One Piece – Chương 12.5"),
     ],
 )
@@ -191,6 +194,54 @@ def test_names_are_used_as_far_as_they_are_known(known: dict[str, str], opening:
     script = write(chapter([2, 1], **known))
     assert script.scenes[0].text == opening
     assert script.title == title
+
+
+@pytest.mark.parametrize(
+    ("series", "number", "title", "whole"),
+    [
+        ("One Piece", "1001", "One Piece - Chapter 1001 - Luffy vs Kaido", "One Piece – Chương 1001: Luffy vs Kaido"),
+        ("Doraemon", "5", "Tập 5", "Doraemon – Tập 5"),
+        ("Doraemon", "5", "Vol. 05", "Doraemon – Tập 5"),
+        ("", "5", "Chuong 5", "Chương 5"),
+        ("", "5", "Chapter 5: Mưa", "Chương 5: Mưa"),
+        ("", "5", "005 - Mưa", "Chương 5: Mưa"),
+        ("", "5", "Chapter 51", "Chương 5"),
+        ("", "5", "5 anh em", "Chương 5: 5 anh em"),
+        ("", "12.5", "Ch.12.5", "Chương 12.5"),
+        ("", "12", "c012v2 Đêm", "Chương 12: c012v2 Đêm"),
+        ("Mướp", "1", "Mướp bắt trăng", "Mướp – Chương 1: Mướp bắt trăng"),
+        ("A+ (", "1", "A+ ( - #1: Mưa", "A+ ( – Chương 1: Mưa"),
+        ("Conan", "", "Conan: Mưa", "Conan – Mưa"),
+    ],
+)
+def test_a_title_does_not_say_series_and_number_twice(series: str, number: str, title: str, whole: str) -> None:
+    assert titles.video_title(series, number, title) == whole
+
+
+def test_a_sidecars_title_is_the_videos() -> None:
+    assert titles.of_chapter(chapter([1], sidecar=side(title="<Riêng>"))) == "‹Riêng›"
+    assert titles.of_chapter(chapter([1], sidecar=side())) == "One Piece – Chương 12"
+
+
+def test_a_volume_is_called_one_to_its_end() -> None:
+    assert texts(chapter([1, 1], title="Tập 12"))[-1] == "Trang cuối. Hết tập 12."
+
+
+def test_a_strip_is_tagged_as_one() -> None:
+    assert write(chapter([1], direction="ttb")).tags[1] == "webtoon"
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [
+        ({"series": "", "number": "", "title": "ms"}, "Truyện tranh: ms."),
+        ({"series": "", "number": "", "title": ""}, "Truyện tranh."),
+        ({"number": "", "title": "Mưa"}, "Một chương truyện của One Piece: Mưa."),
+        ({"series": "", "title": ""}, "Chương 12."),
+    ],
+)
+def test_the_description_reads_well_whatever_is_known(known: dict[str, str], sentence: str) -> None:
+    assert write(chapter([1], **known)).description.splitlines()[0] == sentence
 
 
 def test_title_description_and_tags_fit_what_youtube_takes() -> None:
