@@ -6,6 +6,7 @@ Nothing heavy is imported here; each command imports what it needs when it runs.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import os
 import sys
@@ -46,7 +47,7 @@ def root(
     config_file: ConfigFile = None,
     home: Home = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Turn manga chapters into narrated videos, on this machine."""
@@ -95,6 +96,7 @@ def guarded(command: Callable[[], int], *, as_json: bool) -> int:
 
 
 def _invoked(args: list[str]) -> int:
+    output.called_with()
     command = typer.main.get_command(app)
     try:
         with command.make_context("mangavid", args) as ctx:
@@ -108,15 +110,31 @@ def _invoked(args: list[str]) -> int:
 
 def _usage(misuse: TyperException, args: list[str]) -> UsageError:
     """A mistake on the command line, in our words."""
+    if possible := getattr(misuse, "possibilities", None):
+        # Typer offers what is spelled alike however little (--version for --verbose).
+        option = getattr(misuse, "option_name", "")
+        misuse.possibilities = difflib.get_close_matches(option, possible, 3, 0.75)  # type: ignore[attr-defined]
     words = misuse.format_message().rstrip(".")
-    if words.startswith("No such command") and (name := next((arg for arg in args if Path(arg).exists()), "")):
+    words = f"{words[0].lower()}{words[1:]}"
+    if words.startswith("no such command") and (name := next((arg for arg in args if Path(arg).exists()), "")):
         import shlex
 
-        hint = f"to make a video of it: mangavid run {shlex.quote(name)}"
-        return UsageError(f"{words[0].lower()}{words[1:]}", hint=hint)
+        return UsageError(words, hint=f"to make a video of it: mangavid run {shlex.quote(name)}")
+    if words.startswith("no such option: --json") and args[0] == "--json":
+        return UsageError("--json goes after the command", hint="mangavid status --json")
     ctx = getattr(misuse, "ctx", None)
-    where = ctx.command_path if ctx is not None else "mangavid"
-    return UsageError(f"{words[0].lower()}{words[1:]}", hint=f"{where} --help says what it takes")
+    return UsageError(words, hint=f"{ctx.command_path if ctx else _command_of(args)} --help says what it takes")
+
+
+def _command_of(args: list[str]) -> str:
+    """The command that a command line names (``mangavid quota set``), for a mistake that doesn't tell."""
+    path, group = ["mangavid"], typer.main.get_command(app)
+    for arg in args:
+        found = getattr(group, "commands", {}).get(arg)
+        if found is not None:
+            path.append(arg)
+            group = found
+    return " ".join(path)
 
 
 def told(problem: MangavidError, *, as_json: bool) -> int:
@@ -149,7 +167,11 @@ def _outside(problem: Exception) -> MangavidError | None:
         return kind(f"{where}{problem.strerror[0].lower()}{problem.strerror[1:]}", hint=hint)
     if type(problem).__module__ == "sqlite3" and type(problem).__name__ in ("OperationalError", "DatabaseError"):
         full = "full" in str(problem)
-        hint = None if full else "look at the folder that `mangavid config show` names as local.home"
+        hint = (
+            None
+            if full
+            else "look at the folder that mangavid config show names as local.home, or name another with --home DIR"
+        )
         return (StorageFull if full else UpstreamUnavailable)(
             f"the jobs can't be read or written: {problem}", hint=hint
         )

@@ -31,9 +31,11 @@ Cell = str | tuple[str, str]
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
 )
-#: A command of ours in a sentence.
 _COMMAND = re.compile(r"\bmangavid (run|status|history|retry|quota|config(?! example))\b")
-_invocation = ContextVar("invocation", default="mangavid")
+"""A command of ours in a sentence."""
+_BARE = re.compile(r"\bmangavid (config example|--help)\b")
+"""And those that take no flags."""
+_invocation = ContextVar("invocation", default=("mangavid", ""))
 _GAP = 2
 _FOLD = 20
 """Columns that a folded column needs to be read."""
@@ -64,20 +66,26 @@ def write(text: object = "") -> None:
 
 def say(text: object = "") -> None:
     """A line for the person, to stderr. A command in it can be typed as it stands, see ``called_with``."""
-    _line(sys.stderr, _COMMAND.sub(lambda found: f"{_invocation.get()} {found[1]}", safe(text)))
+    program, flags = _invocation.get()
+    words = _COMMAND.sub(lambda found: f"{program}{flags} {found[1]}", safe(text))
+    _line(sys.stderr, _BARE.sub(lambda found: f"{program} {found[1]}", words) if program != "mangavid" else words)
 
 
 def called_with(*flags: str) -> None:
     """From now on the commands that ``say`` names carry these flags, so that they work where this one worked."""
-    _invocation.set(shlex.join([_program(), *flags]))
+    _invocation.set((shlex.join(_program()), "".join(f" {shlex.quote(flag)}" for flag in flags)))
 
 
-def _program() -> str:
-    """What to type for mangavid: its name where the shell finds it, else the path it was started by."""
+def _program() -> list[str]:
+    """What to type for mangavid: its name where the shell finds it, else how it was started."""
     started = Path(sys.argv[0])
-    if shutil.which("mangavid") or started.name != "mangavid":
-        return "mangavid"
-    return os.path.relpath(started) if started.is_relative_to(Path.cwd()) else str(started)
+    if shutil.which("mangavid") or started.name not in ("mangavid", "__main__.py"):
+        return ["mangavid"]
+    if started.name == "__main__.py":
+        python = Path(sys.executable)
+        found = shutil.which(python.name)
+        return [python.name if found and Path(found) == python else str(python), "-m", "mangavid"]
+    return [os.path.relpath(started) if started.is_relative_to(Path.cwd()) else str(started)]
 
 
 def _line(stream: TextIO, text: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mangavid.cli import output
+from mangavid.cli import checks, output
 from mangavid.cli.session import ConfigFile, Home, Json, session
 from mangavid.errors import BadInput, JobFailed, by_name
 
@@ -41,7 +41,9 @@ def run(
     from mangavid.clock import SystemClock
 
     flags = {"publisher__folder": ("--output", folder)} if folder else {}
-    settings = session(ctx, config, home).settings(**flags).config
+    loaded = session(ctx, config, home).settings(**flags)
+    checks.chapters(chapters or ())
+    checks.before_run(loaded)
     sources = [*(chapters or ()), *([str(Path(__file__).parents[1] / "sample")] if sample else [])]
     from mangavid.local.run import run as run_here
 
@@ -51,7 +53,7 @@ def run(
             with suppress(BrokenPipeError):  # who stops reading the progress does not stop the work
                 seen.step(step)
 
-        outcome = run_here(settings, sources, again=again, on_step=on_step)
+        outcome = run_here(loaded.config, sources, again=again, on_step=on_step)
     tell(outcome, as_json=as_json)
     raise typer.Exit(outcome.exit_code)
 

@@ -36,9 +36,12 @@ class Session:
 
     def target(self) -> Target:
         """Where the pipeline runs. Raises ConfigError."""
+        from mangavid.cli import checks
         from mangavid.local import open_target
 
-        return open_target(self.settings().config)
+        loaded = self.settings()
+        checks.home(loaded)
+        return open_target(loaded.config)
 
 
 def session(ctx: typer.Context, config: Path | None = None, home: str | None = None) -> Session:

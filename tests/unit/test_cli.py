@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from mangavid import errors
-from mangavid.cli import history
+from mangavid.cli import checks, history
 from mangavid.cli.app import app, guarded, main
 from mangavid.cli.menu import EXAMPLES, GROUPS
 from mangavid.config import Config
@@ -117,7 +117,7 @@ def test_every_example_of_the_help_is_understood(example: str) -> None:
 
 
 def test_the_version_is_the_same_by_both_ways(cli: Run) -> None:
-    assert cli("--version") == (0, f"mangavid {__version__}\n", "")
+    assert cli("-V") == cli("--version") == (0, f"mangavid {__version__}\n", "")
 
 
 # --- mistakes on the command line -----------------------------------------------------------------------------------
@@ -136,6 +136,9 @@ def test_the_version_is_the_same_by_both_ways(cli: Run) -> None:
         (["quota", "set", "0"], "a quota of 0: it must be from 1 to 100", "mangavid quota set 3"),
         (["quota", "set", "9" * 5000], "it must be a whole number", "mangavid quota set 3"),
         (["retry"], "which jobs?", "mangavid retry --failed"),
+        (["retry", "--home", "h"], "which jobs?", "mangavid --home h retry --failed"),
+        (["--verbose", "status"], "no such option: --verbose", "mangavid --help"),
+        (["run", "--output"], "option '--output' requires an argument", "mangavid run --help"),
         (["retry", "x", "--failed"], "which jobs?", "mangavid retry --failed"),
         (["status", "--watch"], "--watch needs a terminal", "mangavid run --json"),
         (["--config"], "option '--config' requires an argument", "mangavid --help"),
@@ -146,6 +149,7 @@ def test_the_version_is_the_same_by_both_ways(cli: Run) -> None:
 def test_a_mistake_is_one_line_and_a_hint_with_exit_2(cli: Run, args: list[str], says: str, hint: str) -> None:
     code, out, err = cli(*args)
     assert (code, out) == (2, "")
+    assert "--version" not in err
     first, second = err.splitlines()
     assert first.startswith("mangavid: ")
     assert says in first
@@ -208,6 +212,13 @@ def test_with_json_an_error_is_a_line_of_json_on_stderr(cli: Run) -> None:
     }
     code, _, err = cli("status", "--json", "--nope")
     assert (code, json.loads(err)["error"]) == (2, "UsageError")
+
+
+def test_json_before_the_command_is_told_its_place(cli: Run) -> None:
+    code, _, err = cli("--json", "status")
+    document = json.loads(err)
+    assert (code, document["message"]) == (2, "--json goes after the command")
+    assert document["hint"] == "mangavid status --json"
 
 
 # --- jobs there -----------------------------------------------------------------------------------------------------
@@ -462,7 +473,56 @@ def test_what_the_system_refuses_is_no_bug(
 
 def test_a_home_that_is_a_file_is_told(cli: Run) -> None:
     Path("afile").touch()
-    code, out, err = cli("--home", "afile", "status")
-    assert (code, out) == (6, "")
-    assert "afile" in err
-    assert "a bug" not in err
+    for command in ("status", "quota", "history", "run"):
+        code, out, err = cli("--home", "afile", command)
+        assert (code, out) == (2, "")
+        assert err.splitlines() == [
+            f"mangavid: --home: {Path.cwd() / 'afile'}: this is a file, not a folder",
+            "hint: name another with --home DIR",
+        ]
+
+
+@pytest.mark.parametrize("args", [["status"], ["history"], ["quota"], ["status", "last"], ["retry", "--failed"]])
+def test_a_command_that_only_reads_makes_nothing(cli: Run, home: Path, args: list[str]) -> None:
+    cli(*args)
+    assert not home.exists()
+
+
+# --- what is known before a run begins ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "hint"),
+    [
+        (["-o", "a.txt"], "--output: {here}/a.txt: this is a file, not a folder", "name another with --output DIR"),
+        (["-o", "a.txt/x"], "--output: {here}/a.txt: this is a file, not a folder", "name another with --output DIR"),
+        (["--config", "m.yaml"], "m.yaml:2: video.music: {here}/none.mp3: there is no such file", "auto or none"),
+        (["http://x.com/a.cbz"], "http://x.com/a.cbz: addresses aren't read yet", "download the chapter"),
+        ([""], "a chapter's name is empty", "mangavid run CHAPTER.cbz"),
+    ],
+)
+def test_what_can_be_known_at_once_is_told_before_the_work(
+    cli: Run, home: Path, args: list[str], says: str, hint: str
+) -> None:
+    Path("a.txt").touch()
+    Path("m.yaml").write_text("video:\n  music: none.mp3\n")
+    code, out, err = cli("run", "--sample", *args)
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert first == f"mangavid: {says.format(here=Path.cwd())}"
+    assert hint in second
+    assert not home.exists()
+
+
+def test_a_folder_that_may_not_be_written_is_told_with_what_names_another(home: Path) -> None:
+    loaded = load_config(env={"MANGAVID_HOME": str(home), "MANGAVID_PUBLISHER_FOLDER": str(home.parent / "out" / "x")})
+    checks.before_run(loaded)
+    (home.parent / "out").mkdir()
+    with pytest.raises(
+        errors.ConfigError, match=r"^env MANGAVID_PUBLISHER_FOLDER: .*/out: you may not write"
+    ) as caught:
+        checks.before_run(loaded, may_write=lambda folder: folder.name != "out")
+    assert "--output DIR" in caught.value.hint
+    with pytest.raises(errors.ConfigError, match=r"you may not write here") as caught:
+        checks.before_run(loaded, may_write=lambda folder: False)
+    assert "--home DIR" in caught.value.hint

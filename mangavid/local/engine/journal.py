@@ -136,18 +136,18 @@ class Journal:
 
     def describe(self, arn: str) -> Execution:
         """Raises SourceNotFound."""
-        return _execution(_row(self._store.db(), arn))
+        return _execution(_row(self._store.reading(), arn))
 
     def list(self, status: str | None = None) -> Iterator[Execution]:
         """Newest first."""
-        rows = self._store.db().execute(
+        rows = self._store.reading().execute(
             "SELECT * FROM executions WHERE ? IS NULL OR status = ? ORDER BY started DESC, rowid DESC", (status, status)
         )
         return (_execution(row) for row in rows.fetchall())
 
     def history(self, arn: str, *, after: int = 0, reverse: bool = False) -> Iterator[Item]:
         """Events with an id above ``after``. Raises SourceNotFound."""
-        db = self._store.db()
+        db = self._store.reading()
         _row(db, arn)
         order = "DESC" if reverse else "ASC"
         rows = db.execute(f"SELECT * FROM events WHERE arn = ? AND id > ? ORDER BY id {order}", (arn, after))  # noqa: S608 - ASC or DESC

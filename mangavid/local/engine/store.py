@@ -69,6 +69,15 @@ class Store:
             self._local.db = db
         return db
 
+    def reading(self) -> sqlite3.Connection:
+        """A connection to read by: where nothing was ever written it is to an empty database, and no file is made."""
+        if getattr(self._local, "db", None) is not None or self.path.exists():
+            return self.db()
+        empty = sqlite3.connect(":memory:")
+        empty.row_factory = sqlite3.Row
+        empty.executescript(_SCHEMA)
+        return empty
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, and alone: it holds the write lock from its beginning."""
