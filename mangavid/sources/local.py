@@ -27,6 +27,7 @@ from mangavid.sources.names import (
     clean,
     is_junk,
     is_page,
+    looks_like,
     page_order,
     shown,
     suffix,
@@ -44,6 +45,7 @@ _OTHER_CHAPTERS = {
     ".epub": "EPUB",
 }
 _MAX_DEPTH = 32
+_NOTES = 3
 _SIDECAR = "narration"
 _INSIDE = tuple(f"{_SIDECAR}{ext}" for ext in SIDECAR_SUFFIXES)
 
@@ -251,6 +253,9 @@ class _Chapter:
         depth = min((file.count("/") for file in matching), default=0)
         return sorted(file for file in matching if file.count("/") == depth)
 
+    def find_like(self, word: str) -> list[str]:
+        return sorted(file for file in self._files if looks_like(file.replace("\\", "/").rsplit("/", 1)[-1], word))
+
     def comicinfo(self, notes: list[str]) -> comicinfo.ComicInfo:
         for file in self.find(comicinfo.NAME)[:1]:
             try:
@@ -297,18 +302,21 @@ def _fetch(path: Path, found: Found, read_sidecar: sidecar.ReadYaml) -> Fetched:
         taken = intake.take_in(chapter.name, offered)
     kept = iter(taken.kept)
     there = [want and next(kept) for want in wanted]
-    notes += [
+    deleted = [
         f"{shown(file)}: marked as deleted in ComicInfo.xml"
         for file, want in zip(chapter.pages, wanted, strict=True)
         if not want
     ]
+    if narration is None:
+        notes += _near_misses(path, chapter)
     return Fetched(
         found=found,
         pages=taken.pages,
-        skipped=(*taken.skipped, *notes),
+        skipped=(*taken.skipped, *deleted),
         credits=info.credits if info.credits.groups else msgspec.structs.replace(info.credits, groups=_groups(path)),
         direction=info.direction,
         sidecar=sidecar.renumbered(narration, there) if narration else None,
+        notes=tuple(notes),
     )
 
 
@@ -339,6 +347,24 @@ def _sidecar(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> Side
 def _beside(path: Path) -> list[Path]:
     stem = path.name if path.is_dir() else path.stem
     return [p for ext in SIDECAR_SUFFIXES if (p := path.with_name(f"{stem}.{_SIDECAR}{ext}")).is_file()]
+
+
+def _near_misses(path: Path, chapter: _Chapter) -> list[str]:
+    """A note for each file that looks like a narration, by its name, and is none."""
+    called = f"{path.name if path.is_dir() else path.stem}.{_SIDECAR}.yaml"
+    inside = [f"{shown(file)} is not read; a narration is called {_INSIDE[0]}" for file in chapter.find_like(_SIDECAR)]
+    try:
+        names = sorted(entry.name for entry in os.scandir(path.parent) if entry.is_file())
+    except OSError:
+        names = []
+    prefix = called.removesuffix(f"{_SIDECAR}.yaml")
+    beside = [
+        f"{shown(name)} is not read; a narration beside {clean(path.name, 80)} is called {clean(called, 100)}"
+        for name in names
+        if (name.startswith(prefix) and looks_like(name.removeprefix(prefix), _SIDECAR))
+        or (name.lower() in _INSIDE and not any(is_page(other) for other in names))
+    ]
+    return [*inside, *beside][:_NOTES]
 
 
 def _what_instead(path: Path) -> str:

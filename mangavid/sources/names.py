@@ -5,6 +5,7 @@ Names come from outside. Here they are only compared and shown, never used as a 
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Callable
@@ -44,6 +45,13 @@ def suffix(name: str) -> str:
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     dot = base.rfind(".")
     return base[dot:].lower() if dot > 0 else ""
+
+
+def looks_like(name: str, word: str) -> bool:
+    """Whether a text file is called by a word, misspelt (``naration.yaml``) or with other endings."""
+    text, *endings = name.lower().split(".")
+    is_text = bool(endings) and f".{endings[-1]}" in (*SIDECAR_SUFFIXES, ".txt")
+    return is_text and difflib.SequenceMatcher(None, text, word).ratio() >= 0.75
 
 
 def _parts(name: str) -> list[str]:

@@ -110,7 +110,8 @@ def test_a_broken_comic_info_is_left_aside_with_a_note(tmp_path: Path) -> None:
     fetched = fetch(chapter(tmp_path / "Moon 3.cbz", 1, [("ComicInfo.xml", b"<ComicInfo>")]))
     assert fetched.found.number == "3"
     assert fetched.direction is None
-    assert fetched.skipped[0].startswith("ComicInfo.xml: left aside: ")
+    assert fetched.skipped == ()
+    assert fetched.notes[0].startswith("ComicInfo.xml: left aside: ")
 
 
 def test_pages_that_comic_info_marks_as_deleted_are_left_out(tmp_path: Path) -> None:
@@ -290,6 +291,31 @@ def test_sidecars_are_found_inside_and_beside_and_beside_wins(tmp_path: Path) ->
     for name in ("a.narration.yaml", "b.narration.yaml"):
         (tmp_path / name).write_bytes(YAML)
     assert text(archive) == text(directory) == "beside"
+
+
+def test_a_narration_under_a_wrong_name_is_noted_with_the_right_one(tmp_path: Path) -> None:
+    directory = folder(tmp_path / "a", "1.png")
+    archive = chapter(tmp_path / "b.cbz", 1, [("Narrations.yml", YAML)])
+    for name in ("a/naration.yaml", "a/narration.yaml.txt", "a/read me.txt", "b.naration.json", "ab.naration.json"):
+        (tmp_path / name).write_bytes(YAML)
+    assert fetch(directory).notes == (
+        "naration.yaml is not read; a narration is called narration.yaml",
+        "narration.yaml.txt is not read; a narration is called narration.yaml",
+    )
+    assert fetch(archive).notes == (
+        "Narrations.yml is not read; a narration is called narration.yaml",
+        "b.naration.json is not read; a narration beside b.cbz is called b.narration.yaml",
+    )
+    (directory / "narration.yaml").write_bytes(YAML)
+    assert fetch(directory).notes == ()
+
+
+def test_a_narration_that_names_no_archive_beside_it_is_noted(tmp_path: Path) -> None:
+    archive = chapter(tmp_path / "b.cbz", 1)
+    (tmp_path / "narration.yaml").write_bytes(YAML)
+    assert fetch(archive).notes == ("narration.yaml is not read; a narration beside b.cbz is called b.narration.yaml",)
+    (tmp_path / "1.png").write_bytes(png(small_page()))
+    assert fetch(archive).notes == ()
 
 
 def test_two_sidecars_in_one_place_are_refused(tmp_path: Path) -> None:
