@@ -99,7 +99,7 @@ def _invoked(args: list[str]) -> int:
     output.called_with()
     command = typer.main.get_command(app)
     try:
-        with command.make_context("mangavid", args) as ctx:
+        with command.make_context("mangavid", list(args)) as ctx:
             command.invoke(ctx)
         return 0
     except typer.Exit as leaving:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mangavid.errors import ConfigError, UsageError
+from mangavid.errors import ConfigError, SourceNotFound, UsageError
 
 if TYPE_CHECKING:
     from mangavid.configfile import Loaded
@@ -40,6 +40,16 @@ def before_run(loaded: Loaded, may_write: MayWrite = _may_write) -> None:
         raise ConfigError(
             f"{_where(loaded, 'video.music')}{music}: there is no such file",
             hint="name a file of music, or auto or none",
+        )
+
+
+def library(loaded: Loaded) -> None:
+    """Raises SourceNotFound where the library that is to be worked through is no folder."""
+    folder = loaded.config.source.library
+    if folder and not Path(folder).is_dir():
+        raise SourceNotFound(
+            f"{_where(loaded, 'source.library')}{folder}: there is no such folder",
+            hint="set source.library to the folder your chapters are in, or: mangavid run CHAPTER.cbz",
         )
 
 

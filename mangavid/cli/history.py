@@ -106,7 +106,7 @@ def tell(found: Execution, visits: list[Visit], *, working: bool) -> None:
     output.write_table(columns, rows, folds=["outcome"], spare=["state", "began"])
     took = f" in {output.duration((found.stopped - found.started).total_seconds())}" if found.stopped else ""
     status, _ = words.ended(found.status, working=working)
-    why = f": {words.reason(found.error, found.cause or '')}" if found.error else ""
+    why = f": {words.reason(found.error, found.cause or '')}" if found.error and found.error != "Aborted" else ""
     output.say(f"{found.name}: {status}{took}{why}")
     if status == "stopped":
         output.say("To go on with it: mangavid run")

@@ -42,9 +42,11 @@ def run(
 
     flags = {"publisher__folder": ("--output", folder)} if folder else {}
     loaded = session(ctx, config, home).settings(**flags)
+    sources = [*(chapters or ()), *([str(Path(__file__).parents[1] / "sample")] if sample else [])]
     checks.chapters(chapters or ())
     checks.before_run(loaded)
-    sources = [*(chapters or ()), *([str(Path(__file__).parents[1] / "sample")] if sample else [])]
+    if not sources:
+        checks.library(loaded)
     from mangavid.local.run import run as run_here
 
     with view(as_json=as_json, monotonic=SystemClock().monotonic) as seen:

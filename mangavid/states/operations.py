@@ -25,6 +25,8 @@ SETTINGS = keys.quota_item("settings")
 LIMIT_MAX = 100
 FAILED = ("failed", "quarantined", "interrupted")
 """Statuses that ``retry`` takes."""
+_ENDED_BY_FAILURES = "Aborted"
+"""What the state machine's Fail state is called."""
 BEGINNING = 6
 """Signs that say which job is meant; fewer fit one by accident."""
 SECRET = ("token", "session_uri")
@@ -229,7 +231,8 @@ def runs(jobs: Jobs, executions: Executions) -> Iterator[Run]:
 
 
 def run_of(execution: Execution, item: Item) -> Run:
-    """An execution and its run's item as one."""
+    """An execution and its run's item as one; the failure that ended a run says more than that it was ended."""
+    own = execution.error not in (None, "", _ENDED_BY_FAILURES)
     return Run(
         name=execution.name,
         arn=execution.arn,
@@ -240,8 +243,8 @@ def run_of(execution: Execution, item: Item) -> Run:
         made=tuple(sorted(item.get("made", ()))),
         failed=tuple(sorted(item.get("failed", ()))),
         skipped=str(item.get("skipped", "")),
-        error=execution.error or str(item.get("last_error", "")),
-        cause=execution.cause or str(item.get("last_cause", "")),
+        error=str((own and execution.error) or item.get("last_error") or execution.error or ""),
+        cause=str((own and execution.cause) or item.get("last_cause") or execution.cause or ""),
     )
 
 

@@ -514,6 +514,17 @@ def test_what_can_be_known_at_once_is_told_before_the_work(
     assert not home.exists()
 
 
+def test_a_library_that_is_not_there_is_told_once(cli: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANGAVID_SOURCE_LIBRARY", "nolib")
+    code, out, err = cli("run")
+    assert (code, out) == (3, "")
+    assert err.splitlines()[0] == (
+        f"mangavid: env MANGAVID_SOURCE_LIBRARY: source.library: {Path.cwd() / 'nolib'}: there is no such folder"
+    )
+    assert err.count("nolib") == 1
+    assert not home.exists()
+
+
 def test_a_folder_that_may_not_be_written_is_told_with_what_names_another(home: Path) -> None:
     loaded = load_config(env={"MANGAVID_HOME": str(home), "MANGAVID_PUBLISHER_FOLDER": str(home.parent / "out" / "x")})
     checks.before_run(loaded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from mangavid import keys, protocol
@@ -303,4 +304,9 @@ def test_an_execution_is_listed_with_what_its_run_made(jobs: InMemoryJobs, execu
     assert [run.name[-6:] for run in listed] == ["cccccc", "bbbbbb", "aaaaaa"]
     assert (listed[1].made, listed[1].failed, listed[1].sources) == (("a", "b"), ("c",), ("/a.cbz",))
     assert listed[1].error == "RenderError"
+    aborted = msgspec.structs.replace(next(executions.list()), error="Aborted", cause="only failures")
+    assert operations.run_of(aborted, {"last_error": "BadImage", "last_cause": "torn"}).cause == "torn"
+    assert operations.run_of(aborted, {}).cause == "only failures"
+    late = msgspec.structs.replace(aborted, error="States.Timeout", cause="")
+    assert operations.run_of(late, {"last_error": "BadImage"}).error == "States.Timeout"
     assert listed[0].made == ()
