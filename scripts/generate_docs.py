@@ -70,12 +70,18 @@ Made by `scripts/generate_docs.py` from the commands themselves: change those, n
 ## What goes where
 
 - Data goes to stdout; progress, notes, hints and errors go to stderr. In a pipe, `mangavid run` prints the paths of
-  the videos to stdout, a line each, and nothing else; on a terminal, every file with what it is.
+  the videos to stdout, a line each, and nothing else; on a terminal, every file with what it is: video, captions,
+  thumbnail, metadata (JSON). A terminal too narrow for a table loses its lesser columns, then gets a block a row.
 - `--json` prints one document to stdout: sorted keys, plain ASCII, times in ISO 8601. With it, `mangavid run` tells
   each step as a line of JSON on stderr.
 - An error is one line on stderr, `mangavid: what happened: where, why`, and one beginning with `hint:` that says what
-  to do. (Of several wrong settings each has a line.) With `--json` it is one line of JSON on stderr instead: `error`
-  (the class in [exit-codes.md](exit-codes.md)), `message`, `hint`, `exit_code`.
+  to do. (Of several wrong settings each has a line.) A chapter that fails does not end its run: progress says `failed`,
+  and the end tells each once, `failed: TITLE: STEP: why` with a line for every problem, its `hint:`, and what to type
+  next. `mangavid status JOB` tells it again later. With `--json` an error is one line of JSON on stderr: `error` (the
+  class in [exit-codes.md](exit-codes.md)), `message`, `hint`, `exit_code`; failed chapters are in the document's
+  `failed`.
+- People read words for states and statuses (`ready`, `working`, `done`, `failed`, `failed 3 times`, `interrupted`,
+  `waiting for quota`, `stopped`); `--json` and `history --events` give the names that the state machine uses.
 - Nothing asks a question. No text from outside (a title, a file name) can give the terminal an order or is read as
   markup.
 - `NO_COLOR=1` takes the colours away. `MANGAVID_DEBUG=1` shows the traceback of a bug.

@@ -97,6 +97,8 @@ def guarded(command: Callable[[], int], *, as_json: bool) -> int:
 
 def _invoked(args: list[str]) -> int:
     output.called_with()
+    if args[:1] == ["help"]:
+        args = [*args[1:], "--help"]
     command = typer.main.get_command(app)
     try:
         with command.make_context("mangavid", list(args)) as ctx:

@@ -12,7 +12,13 @@ from mangavid.cli.session import ConfigFile, Home, Json, session
 if TYPE_CHECKING:
     from mangavid.states.operations import Quota
 
-app = typer.Typer(help="Show or change how many videos a day are published.", rich_markup_mode=None)
+HELP = """Show or change how many videos a day are published.
+
+A chapter that is named (mangavid run CHAPTER.cbz) does not count where videos are made as files: only the library's do.
+
+The day is YouTube's, from midnight to midnight Pacific time, wherever you are."""
+
+app = typer.Typer(help=HELP, rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -73,5 +79,6 @@ def _tell(quota: Quota, *, as_json: bool) -> None:
         output.write(f"uploads   {quota.inserts} begun today, as YouTube counts")
     output.write(f"day       {quota.day} (YouTube's, Pacific time)")
     output.write(f"resets    {pacific}, which is {local} here")
+    output.say("Chapters that are named don't count where videos are made as files; the library's do.")
     if quota.left == 0:
         output.say("To publish more today: mangavid quota set N, or mangavid quota reset")

@@ -97,7 +97,8 @@ def test_the_help_lists_every_command_in_a_group_and_ends_with_examples(cli: Run
 
 
 def test_mangavid_alone_is_the_help(cli: Run) -> None:
-    assert cli() == cli("--help") == cli("-h")
+    assert cli() == cli("--help") == cli("-h") == cli("help")
+    assert cli("help", "quota", "set") == cli("quota", "set", "--help")
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
@@ -342,6 +343,15 @@ def test_the_quota_is_set_shown_and_set_back(cli: Run) -> None:
     assert "0 of 7 (set by mangavid quota set)" in cli("quota", "set", "7")[1]
     assert json.loads(cli("quota", "--json")[1])["limit"] == 7
     assert "0 of 3 (from the settings)" in cli("quota", "set", "default")[1]
+
+
+def test_the_quota_says_what_counts_and_whose_day_it_is(cli: Run) -> None:
+    _, out, err = cli("quota")
+    assert "(YouTube's, Pacific time)" in out
+    assert "Chapters that are named don't count" in err
+    help_text = " ".join(cli("quota", "--help")[1].split())
+    assert "does not count where videos are made as files" in help_text
+    assert "midnight to midnight Pacific time" in help_text
 
 
 def test_more_jobs_than_fit_are_told_to_be_there(cli: Run, home: Path) -> None:
