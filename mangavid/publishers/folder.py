@@ -2,11 +2,14 @@
 
 ``<folder>/<job_id>/<job_id>.mp4 .srt .jpg .json``: players load the captions by the shared name. Each file is written
 whole or not at all, the metadata last: where it is, the others are.
+
+The video takes no room of its own where the stored one is on the same file system: it is a second name of it (a hard
+link). Whoever changes it in place changes the stored one too, which is noticed by its SHA-256 before it is used again.
+The small files, which a person may well edit, are copies.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -25,15 +28,17 @@ class FolderPublisher:
 
     name = "folder"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, link: Callable[[Path, Path], None] = os.link) -> None:
+        """``link`` gives the file of its first argument a second name; OSError where that can't be."""
         self._folder = folder
+        self._link = link
 
     def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
         files = paths(self._folder, job_id)
         try:
             files["video"].parent.mkdir(parents=True, exist_ok=True)
             for kind, path in files.items():
-                _place(fetch(getattr(rendered, kind).key), path)
+                _place(fetch(getattr(rendered, kind).key), path, self._link if kind == "video" else _copy)
         except OSError as problem:
             if problem.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull(f"no space left in {self._folder}") from problem
@@ -49,16 +54,21 @@ def paths(folder: Path, job_id: str) -> dict[str, Path]:
     return {kind: folder / job_id / f"{job_id}{suffix}" for kind, suffix in keys.FILES.items()}
 
 
-def _place(source: Path, target: Path) -> None:
-    handle, name = tempfile.mkstemp(prefix=".publish-", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out, source.open("rb") as data:
-            shutil.copyfileobj(data, out, 1 << 20)
-            out.flush()
-            os.fsync(out.fileno())
+def _place(source: Path, target: Path, place: Callable[[Path, Path], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix=".publish-", dir=target.parent) as folder:
+        temporary = Path(folder, target.name)
+        try:
+            place(source, temporary)
+        except OSError as problem:
+            if place is _copy or problem.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            _copy(source, temporary)  # another file system, or one without links
         temporary.chmod(0o644)
         temporary.replace(target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    with target.open("xb") as out, source.open("rb") as data:
+        shutil.copyfileobj(data, out, 1 << 20)
+        out.flush()
+        os.fsync(out.fileno())

@@ -1,0 +1,70 @@
+"""A video published into a folder."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from mangavid.errors import PublishError
+from mangavid.models import Product, Rendered
+from mangavid.publishers.folder import FolderPublisher, paths
+
+KINDS = ("video", "captions", "thumbnail", "metadata")
+RENDERED = Rendered(
+    inputs="i",
+    **{kind: Product(key=kind, sha256="", bytes=1) for kind in KINDS},
+    seconds=1.0,
+    lufs=-14.0,
+    epoch=1,
+    segments=1,
+)
+
+
+def stored(folder: Path, text: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    for kind in KINDS:
+        (folder / kind).unlink(missing_ok=True)
+        (folder / kind).write_text(json.dumps(kind + text), encoding="utf-8")
+        (folder / kind).chmod(0o600)
+    return folder
+
+
+def test_publishing_twice_leaves_the_last_files_and_nothing_else(tmp_path: Path) -> None:
+    publisher = FolderPublisher(tmp_path / "out")
+    for text in ("", "", " again"):
+        objects = stored(tmp_path / "objects", text)
+        publisher.publish("j", RENDERED, objects.joinpath)
+        publisher.publish("j", RENDERED, objects.joinpath)
+    there = paths(tmp_path / "out", "j")
+    assert {kind: json.loads(path.read_text()) for kind, path in there.items()} == {k: f"{k} again" for k in KINDS}
+    assert sorted((tmp_path / "out" / "j").iterdir()) == sorted(there.values())
+    assert {path.stat().st_mode & 0o777 for path in there.values()} == {0o644}
+
+
+def test_the_video_takes_no_room_of_its_own_and_what_may_be_edited_is_a_copy(tmp_path: Path) -> None:
+    objects = stored(tmp_path / "objects")
+    FolderPublisher(tmp_path / "out").publish("j", RENDERED, objects.joinpath)
+    there = paths(tmp_path / "out", "j")
+    assert [kind for kind in KINDS if there[kind].samefile(objects / kind)] == ["video"]
+    (objects / "video").unlink()
+    assert json.loads(there["video"].read_text()) == "video"
+
+
+def test_a_stored_video_that_can_not_be_linked_is_copied(tmp_path: Path) -> None:
+    def refuse(_source: Path, _target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    objects = stored(tmp_path / "objects")
+    FolderPublisher(tmp_path / "out", link=refuse).publish("j", RENDERED, objects.joinpath)
+    video = paths(tmp_path / "out", "j")["video"]
+    assert json.loads(video.read_text()) == "video"
+    assert not video.samefile(objects / "video")
+
+
+def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(PublishError, match="can't write to"):
+        FolderPublisher(tmp_path / "out").publish("j", RENDERED, stored(tmp_path / "objects").joinpath)
