@@ -56,7 +56,7 @@ def attempt(path: Path) -> dict[str, Any]:
         return {"error": "a traceback", "message": traceback.format_exc(), "hint": ""}
     return {
         "pages": [[page.name, page.ext, page.width, page.height] for page in fetched.pages],
-        "texts": [found.series, found.number, found.title, *fetched.skipped, *fetched.credits.authors],
+        "texts": [found.series, found.number, found.title, *fetched.skipped, *fetched.notes, *fetched.credits.authors],
     }
 
 
