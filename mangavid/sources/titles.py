@@ -85,8 +85,8 @@ def identity_of(path: Path) -> str:
 def read_path(path: Path) -> Named:
     """Series, number, title and group of the chapter at ``path`` (absolute), as far as the names say.
 
-    The series is looked for in the chapter's own name, then in its folder's; in the one above only where that folder is
-    a volume's. A place such as a person's own folder or «Downloads» is no series.
+    The series is looked for in the chapter's own name, then, for a name with a number, in its folder's; in the one above
+    only where that folder is a volume's. A place such as a person's own folder or «Downloads» is no series.
     """
     stem = _stem(path)
     plain = _plain(stem)
@@ -94,9 +94,10 @@ def read_path(path: Path) -> Named:
     head, number, rest = _split(plain)
     if (before := re.match(r"([^_]*[^\W_][^_]*)_(?=\S+ )(?!.*_)", stem)) and normalised(head) == normalised(before[1]):
         head, group = "", group or clean(before[1], 100)  # «Group_Chapter 12», as reader programs save it
-    if normalised(head) in _APART:
+    apart = normalised(head or _BARE.sub("", plain)) in _APART
+    if apart:
         head, number, rest = "", "", plain
-    series = head or _folder_series(path)
+    series = head or (_folder_series(path) if number or apart else "")
     title = rest
     if number and not _chapter(plain) and (volume := _VOLUME.search(plain)) and _counted(volume) == number:
         title = f"Tập {number}: {rest}" if rest else f"Tập {number}"

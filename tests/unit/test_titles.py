@@ -87,6 +87,8 @@ def test_a_name_tells_series_number_title_and_group(
         ("/m/進撃の巨人/第３話.cbz", "進撃の巨人"),
         ("/m/20th Century Boys/003.cbz", "20th Century Boys"),
         ("/m/One Piece/Extra 2.cbz", "One Piece"),
+        ("/m/One Piece/Oneshot", "One Piece"),
+        ("/tmp/user1/t1/ms", ""),
         ("/tmp/user1/t1/A/ch1", "A"),
         ("/tmp/user1/t1/N/12", "N"),
         ("/tmp/user1/t1/N/B/ch2", "B"),
