@@ -85,8 +85,8 @@ def identity_of(path: Path) -> str:
 def read_path(path: Path) -> Named:
     """Series, number, title and group of the chapter at ``path`` (absolute), as far as the names say.
 
-    The series is looked for in the chapter's own name, then, for a name with a number, in its folder's; in the one above
-    only where that folder is a volume's. A place such as a person's own folder or «Downloads» is no series.
+    The series is looked for in the chapter's own name, then, where that has a number, in its folder's; in the one above
+    only where its folder is a volume's. A place such as a person's own folder or «Downloads» is no series.
     """
     stem = _stem(path)
     plain = _plain(stem)
