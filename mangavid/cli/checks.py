@@ -65,7 +65,11 @@ def chapters(named: Sequence[str]) -> None:
 
 
 def _folder(loaded: Loaded, key: str, folder: Path, hint: str, may_write: MayWrite) -> None:
-    there = next(one for one in (folder, *folder.parents) if one.exists())
+    try:
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+    except OSError as problem:
+        why = str(problem.strerror).lower()
+        raise ConfigError(f"{_where(loaded, key)}{folder}: {why}", hint=hint) from None
     if not there.is_dir():
         raise ConfigError(f"{_where(loaded, key)}{there}: this is a file, not a folder", hint=hint)
     if not may_write(there):

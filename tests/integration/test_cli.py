@@ -177,7 +177,7 @@ def test_a_chapter_that_cannot_be_read_fails_with_why_and_exit_3(tmp_path: Path,
     done = mangavid("run", "broken.cbz", env=env, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
     assert re.search(r"^failed: broken: Reading the pages: broken.cbz is not a whole ZIP", done.stderr, re.MULTILINE)
-    assert "mangavid status broken" in done.stderr
+    assert re.search(r"^To see more of it: .*mangavid status [a-z0-9-]+$", done.stderr, re.MULTILINE)
     assert "mangavid retry" not in done.stderr, "trying again would meet the same archive"
     assert "Traceback" not in done.stderr
 
@@ -259,7 +259,6 @@ def test_a_run_in_a_pipe_prints_the_path_of_its_video_and_the_rest_is_on_stderr(
     assert re.search(r"^  Rendering .* done$", history.stdout, re.MULTILINE)
     assert re.search(r"^run-\S+: done in ", history.stderr)
     assert "chapter 2" not in history.stdout
-    assert history.stdout.count("nothing left") == 1
     raw = json.loads(mangavid("history", "--events", "--json", env=env, cwd=tmp_path).stdout)
     assert raw[0]["type"] == "ExecutionStarted"
     assert raw[-1]["type"] == "ExecutionSucceeded"
@@ -362,7 +361,7 @@ def test_a_run_whose_worker_died_with_it_goes_on_without_waiting_for_the_dead(
     assert onwards.returncode == 0, onwards.stderr
     assert len(json.loads(onwards.stdout)["made"]) == 1
     first = json.loads(onwards.stderr.splitlines()[0])
-    assert (first["what"], first["state"], first["title"]) == ("entered", "WaitForRender", "Đêm trăng 1")
+    assert (first["what"], first["state"], first["title"][:9]) == ("entered", "WaitForRender", "Đêm trăng")
 
 
 @pytest.mark.slow

@@ -492,6 +492,13 @@ def test_a_home_that_is_a_file_is_told(cli: Run) -> None:
         ]
 
 
+def test_a_home_that_cannot_be_looked_at_is_told_with_what_names_another(cli: Run) -> None:
+    code, _, err = cli("--home", "x" * 300, "status")
+    assert code == 2
+    assert err.splitlines()[0].endswith("x: file name too long")
+    assert err.splitlines()[1] == "hint: name another with --home DIR"
+
+
 @pytest.mark.parametrize("args", [["status"], ["history"], ["quota"], ["status", "last"], ["retry", "--failed"]])
 def test_a_command_that_only_reads_makes_nothing(cli: Run, home: Path, args: list[str]) -> None:
     cli(*args)
