@@ -68,7 +68,12 @@ def read(variables: Mapping[str, str]) -> Environment:
 
 
 def settings(config: Config) -> str:
-    """``MANGAVID_SETTINGS`` for these settings: what differs from the defaults, as JSON with sorted keys."""
+    """``MANGAVID_SETTINGS`` for these settings: what differs from the defaults, as JSON with sorted keys.
+
+    Without what only the machine has that deploys: its folders and its AWS profile.
+    """
+    aws = msgspec.structs.replace(config.aws, profile="")
+    config = msgspec.structs.replace(config, local=Config().local, aws=aws)
     default = msgspec.to_builtins(Config())
     chosen = {}
     for name, value in msgspec.to_builtins(config).items():

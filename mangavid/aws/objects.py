@@ -158,6 +158,11 @@ class S3Objects:
         _check(key)
         return self._look(key) is not None
 
+    def version(self, key: str) -> str:
+        """What changes when the object does; empty where there is none."""
+        _check(key)
+        return str((self._look(key) or {}).get("ETag", ""))
+
     def _look(self, key: str) -> dict[str, Any] | None:
         answer = self._s3.call("list_objects_v2", Bucket=self._bucket, Prefix=key, MaxKeys=1)
         first: dict[str, Any] | None = next(iter(answer.get("Contents", ())), None)

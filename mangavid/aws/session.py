@@ -93,8 +93,9 @@ class Service:
 class Clients:
     """The services of one account and region. Credentials are looked for at the first call, not here."""
 
-    def __init__(self, region: str | None = None, *, attempts: int = _ATTEMPTS) -> None:
+    def __init__(self, region: str | None = None, *, profile: str = "", attempts: int = _ATTEMPTS) -> None:
         self._region = region
+        self._profile = profile or None
         self._attempts = attempts
         self._lock = threading.Lock()
         self._session: Any = None
@@ -105,7 +106,7 @@ class Clients:
         """The botocore session that all clients are made from: one place for event hooks."""
         with self._lock:
             if self._session is None:
-                self._session = botocore.session.get_session()
+                self._session = botocore.session.Session(profile=self._profile)
             return self._session
 
     def __getitem__(self, name: str) -> Service:
@@ -114,6 +115,11 @@ class Clients:
             if name not in self._services:
                 self._services[name] = Service(name, lambda: self._client(name))
             return self._services[name]
+
+    @property
+    def region(self) -> str:
+        """The region in use. Raises ConfigError where none is set."""
+        return str(self["sts"].client.meta.region_name)
 
     def _client(self, name: str) -> Any:
         elsewhere = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")

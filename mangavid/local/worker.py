@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
 from types import FrameType
 
@@ -18,11 +17,10 @@ import msgspec
 
 from mangavid.config import Config
 from mangavid.workers.lease import Lease
+from mangavid.workers.work import work
 
 
 def main(record_path: str) -> int:
-    # numpy would start a thread a processor, for arithmetic that this program never asks of it.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     record = json.loads(Path(record_path).read_text(encoding="utf-8"))
     parent = os.getppid()
     told = threading.Event()
@@ -57,20 +55,7 @@ def main(record_path: str) -> int:
         on_lost=end,
         keep_token=True,
     )
-    try:
-        if record["phase"] == "render":
-            from mangavid.workers.render import render
-
-            render(target, lease, encoders=config.local.encoders or os.cpu_count() or 1)
-        else:
-            from mangavid.workers.upload import upload
-
-            upload(target, lease)
-    except Exception as bug:
-        traceback.print_exc()
-        lease.fail("RenderError" if record["phase"] == "render" else "PublishError", f"{type(bug).__name__}: {bug}")
-        return 1
-    return 0
+    return work(target, lease, log=lambda text: print(text, file=sys.stderr))  # noqa: T201 - its log file
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from tests.fakes.memory import FakeClock
 REGION = "us-east-1"
 TABLE, BUCKET = "manga-pipeline-jobs", "manga-pipeline-test"
 #: One that moto knows.
-IMAGE = ""
+IMAGE = "ami-03cf127a"
 #: Shared by all tests: moto hears whoever calls, and making clients is slow.
 CLIENTS = Clients(REGION, attempts=1)
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}

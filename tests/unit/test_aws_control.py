@@ -16,7 +16,7 @@ from mangavid.aws.callbacks import TaskCallbacks
 from mangavid.aws.environment import Environment
 from mangavid.aws.instances import SpotInstances
 from mangavid.aws.session import Clients, Service
-from mangavid.config import Aws, Config, Quota
+from mangavid.config import Aws, Config, Local, Quota
 from mangavid.errors import (
     AuthError,
     BadInput,
@@ -258,7 +258,7 @@ def test_settings_travel_as_what_differs_from_the_defaults() -> None:
     config = Config(quota=Quota(daily=7), aws=Aws(prefix="kenh-hai"))
     text = environment.settings(config)
     assert json.loads(text) == {"aws": {"prefix": "kenh-hai"}, "quota": {"daily": 7}}
-    assert environment.settings(Config()) == "{}"
+    assert environment.settings(Config(local=Local(home="/here"), aws=Aws(profile="mine"))) == "{}"
     assert environment.read({**LEAST, "MANGAVID_SETTINGS": text}).config == config
 
 

@@ -1,0 +1,6 @@
+"""The function ``manga-pipeline-increment-counter``: see ``mangavid.states.increment_counter``."""
+
+from mangavid.aws.shell import function
+from mangavid.states import increment_counter
+
+handler = function("increment-counter", "IncrementCounter", increment_counter.handle)

@@ -1,0 +1,101 @@
+"""Chapters in the artifact bucket, and finished videos that stay there.
+
+A chapter is a CBZ or ZIP file below ``library/``, its narration a JSON sidecar beside it or in it. Its ``ref`` is the
+object's key, so that a series' folder and a file's name tell the same as they do on a disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mangavid.aws.objects import S3Objects
+from mangavid.errors import BadInput, BadSidecar, SourceNotFound
+from mangavid.keys import digest
+from mangavid.models import Rendered
+from mangavid.ports import Fetched, Found, Publication
+from mangavid.sources.local import ChapterSource
+from mangavid.sources.names import page_order
+
+LIBRARY = "library/"
+_CHAPTERS = (".cbz", ".zip")
+_NARRATION = ".narration.json"
+
+
+class BucketLibrary:
+    """``ports.Source``: the chapters ``named`` by their keys, else all of the library in natural order.
+
+    A chapter is copied to ``folder`` while it is looked at, one at a time: disks of functions are small.
+    """
+
+    def __init__(self, objects: S3Objects, folder: Path, *, named: tuple[str, ...] = ()) -> None:
+        self._objects = objects
+        self._folder = folder
+        self._named = named
+
+    def find(self) -> Iterator[Found]:
+        """Raises SourceNotFound for a named chapter that is not there."""
+        for key in self._named or self._every():
+            with self._copied(key) as file:
+                (found,) = ChapterSource([file], _no_yaml).find()
+            versions = (self._objects.version(key), self._objects.version(_narration(key)))
+            yield msgspec.structs.replace(found, ref=key, version=digest(*versions))
+
+    def _every(self) -> Iterator[str]:
+        keys = [one.key for one in self._objects.list(LIBRARY) if one.key.lower().endswith(_CHAPTERS)]
+        return iter(sorted(keys, key=page_order))
+
+    def fetch(self, found: Found) -> Fetched:
+        with self._copied(found.ref) as file:
+            fetched = ChapterSource([file], _no_yaml).fetch(msgspec.structs.replace(found, ref=str(file)))
+        return msgspec.structs.replace(fetched, found=found)
+
+    @contextmanager
+    def _copied(self, key: str) -> Iterator[Path]:
+        """The chapter's file with its narration beside it, under the names they have in the bucket."""
+        if not key.startswith(LIBRARY) or not key.lower().endswith(_CHAPTERS):
+            raise BadInput(f"{key[:300]} names no chapter of the bucket", hint=f"chapters are {LIBRARY}….cbz")
+        placed = []
+        try:
+            try:
+                placed.append(self._place(key))
+            except (SourceNotFound, ValueError):
+                raise SourceNotFound(f"no chapter {key[:300]}", hint="put it into the bucket first") from None
+            with suppress(SourceNotFound):
+                placed.append(self._place(_narration(key)))
+            yield placed[0]
+        finally:
+            for path in placed:
+                path.unlink(missing_ok=True)
+
+    def _place(self, key: str) -> Path:
+        fetched = self._objects.fetch(key)
+        path = self._folder / key.removeprefix(LIBRARY)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Moved, not copied: the cache would keep every chapter that was only looked at.
+        return fetched.replace(path)
+
+
+def _narration(chapter: str) -> str:
+    """The key of the narration beside a chapter."""
+    return chapter.rpartition(".")[0] + _NARRATION
+
+
+def _no_yaml(_data: bytes, name: str) -> Any:
+    raise BadSidecar(f"{name}: a narration on AWS is JSON", hint="write it as JSON: the fields are the same")
+
+
+class BucketPublisher:
+    """``ports.Publisher`` where the folder is the bucket: the finished files stay where the renderer put them."""
+
+    name = "folder"
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:  # noqa: ARG002 - nothing is moved
+        return Publication(video_id=job_id, where=f"s3://{self._bucket}/{rendered.video.key}")

@@ -1,0 +1,120 @@
+"""Around every function: decode the event, call its state, encode the result; log what happened as lines of JSON.
+
+What is logged is chosen field by field, so that a token or an answer of a service never is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from mangavid import keys
+from mangavid.clock import SystemClock
+from mangavid.errors import BadInput, MangavidError, told
+from mangavid.ports import Clock, Target
+
+Handle = Callable[[Target, dict[str, Any]], dict[str, Any]]
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+_CACHE = Path(tempfile.gettempdir()) / "mangavid-objects"
+_TEXTS = ("run", "execution", "job_id", "token")
+
+
+def function(
+    name: str,
+    state: str,
+    handle: Handle,
+    *,
+    open_target: Callable[[], Target] | None = None,
+    clock: Clock | None = None,
+    out: TextIO | None = None,
+) -> Handler:
+    """The handler of a function. The target is opened once, at the first event: a failure to do so is told like any.
+
+    Of an error of ours the class name and message with its hint get through to the state machine.
+    """
+    opened: list[Target] = []
+    time = clock or SystemClock()
+    log = Log(time, out)
+
+    def handler(event: Any, context: Any) -> dict[str, Any]:
+        about = {"function": name, "state": state, "request": getattr(context, "aws_request_id", "")}
+        begun = time.monotonic()
+        try:
+            checked = decode(event)
+            about |= _about(checked)
+            log.line("info", "begins", **about)
+            # What earlier events fetched: nothing is kept from one to the next on a disk this small.
+            shutil.rmtree(_CACHE, ignore_errors=True)
+            if not opened:
+                opened.append((open_target or _open)())
+            result = handle(opened[0], checked)
+        except MangavidError as problem:
+            log.line("error", str(problem), error=type(problem).__name__, seconds=_since(time, begun), **about)
+            raise type(problem)(told(problem)) from problem
+        except Exception as bug:
+            where = "".join(traceback.format_tb(bug.__traceback__))
+            log.line("error", "a bug", error=type(bug).__name__, where=where, seconds=_since(time, begun), **about)
+            raise
+        log.line("info", "ends", result=result, seconds=_since(time, begun), **about)
+        return result
+
+    return handler
+
+
+def decode(event: Any) -> dict[str, Any]:
+    """The event as the states take it. Raises BadInput for what the state machine never sends."""
+    if not isinstance(event, dict):
+        raise BadInput("the event is no JSON object", hint="this function is called by the state machine")
+    for field in _TEXTS:
+        if not isinstance(event.get(field, ""), str):
+            raise BadInput(f"the event's {field} is no text")
+    job_id = event.get("job_id", "")
+    if job_id and not keys.JOB_ID.fullmatch(job_id):
+        raise BadInput(f"{job_id[:80]!r} is no job id")
+    return event
+
+
+def _about(event: Mapping[str, Any]) -> dict[str, Any]:
+    # HandleError has the job in the state that failed.
+    failed = event.get("state")
+    job = failed.get("job") if isinstance(failed, dict) else None
+    job_id = event.get("job_id") or (job.get("job_id", "") if isinstance(job, dict) else "")
+    retry = event.get("retry", 0)
+    return {
+        "execution": event.get("execution", ""),
+        "job": job_id,
+        "attempt": retry + 1 if isinstance(retry, int) else 1,
+    }
+
+
+def _since(clock: Clock, begun: float) -> float:
+    return round(clock.monotonic() - begun, 3)
+
+
+def _open() -> Target:
+    from mangavid.aws import environment, target_of
+
+    return target_of(environment.read(os.environ), cache=_CACHE)
+
+
+class Log:
+    """Lines of JSON, each with time, level and message, to ``out`` (standard output)."""
+
+    def __init__(self, clock: Clock, out: TextIO | None = None) -> None:
+        self._clock = clock
+        self._out = out
+
+    def line(self, level: str, message: str, **fields: Any) -> None:
+        """Plain ASCII, so that nothing in a text from outside can end a line or give a terminal an order."""
+        entry = {"time": self._clock.now().isoformat(timespec="milliseconds"), "level": level, "message": message}
+        out = self._out or sys.stdout
+        out.write(json.dumps({**entry, **fields}, default=str) + "\n")
+        out.flush()
