@@ -255,12 +255,16 @@ class _Run:
             item = self._run_item(one.name)
             status = one.status
             reached = reached or _over_quota(one.output or {})
-            for job_id in sorted(item.get("made", ())):
-                job = self._job(job_id)
-                made.append(_made(job, existed=False))
-                notes += [f"{job.title}: {note}" for note in job.notes]
-            for job_id in sorted(item.get("failed", ())):
-                failed.append(_failed(self._job(job_id)))
+            attempted = [self._job(job_id) for job_id in sorted(item.get("attempted", ()))]
+            for job in attempted:
+                if job.status in FINISHED:
+                    made.append(_made(job, existed=False))
+                    notes += [f"{job.title}: {note}" for note in job.notes]
+                elif job.job_id in item.get("failed", ()):
+                    failed.append(_failed(job))
+            tried = {job.source for job in attempted}
+            if one.status != "RUNNING":
+                notes += [f"not tried any more: {ref}" for ref in item.get("sources", ()) if ref not in tried]
             if item.get("last_failure") and not item.get("failed"):
                 error, cause, hint = (str(item.get(f"last_{part}", "")) for part in ("error", "cause", "hint"))
                 failed.append(_failure("", "", "FetchManga", error, cause, hint))

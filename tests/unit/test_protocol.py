@@ -65,6 +65,7 @@ GUARDED: list[tuple[str, Change, tuple[Item, ...]]] = [
         protocol.attach(JOB, token="T2", retry=1, relaunch=True, now="2"),
         (OTHER_EPOCH, OTHER_RUN, {"token": "T2"}),
     ),
+    ("replace", protocol.replace(JOB, "2"), (OTHER_EPOCH, {"token": "T2"})),
     (
         "claim_lease",
         protocol.claim_lease("j", "render", 3, "me", "2"),

@@ -10,11 +10,12 @@ import pytest
 
 from mangavid import keys, protocol
 from mangavid.config import Config, Quota
-from mangavid.errors import BadArchive, JobFailed, NoProgress, SpotCapacity, told
+from mangavid.errors import BadArchive, JobFailed, LeaseLost, NoProgress, SpotCapacity, told
 from mangavid.ports import Change
 from mangavid.states import (
     check_quota,
     cleanup,
+    dispatch,
     fetcher,
     handle_error,
     increment_counter,
@@ -378,6 +379,24 @@ def test_a_launch_that_fails_leaves_an_epoch_that_the_retry_takes_over(world: Wo
     world.instances.fail_with = None
     assert start_renderer.handle(world.target, {**event, "job_id": job_id}) == {"done": False, "epoch": 2}
     assert world.instances.launched == [("render", job_id, 2)]
+
+
+def test_a_worker_that_stopped_with_its_run_is_replaced_under_the_token_that_is_open(world: World) -> None:
+    event = world.begin()
+    job_id = voiced(world, event)
+    start_renderer.handle(world.target, {**event, "job_id": job_id})
+    renderer_callback.handle(world.target, {**event, "job_id": job_id, "token": "T1", "retry": 0})
+    world.jobs.change(protocol.checkpoint(job_id, 1, 1, 2, "2026"))
+    world.callbacks.open.add("T1")
+    dispatch.replace(world.target, job_id)
+    job = world.job(job_id)
+    assert (job.token, job.token_epoch, job.epoch, job.ckpt_at_dispatch) == ("T1", 2, 2, 1)
+    assert world.instances.launched[-1] == ("render", job_id, 2)
+    assert world.callbacks.heartbeats == ["T1"], "the time without a worker is forgiven"
+    world.callbacks.open.clear()
+    with pytest.raises(LeaseLost):
+        dispatch.replace(world.target, job_id)
+    assert world.job(job_id).epoch == 2
 
 
 # --- Cleanup, IncrementCounter ---
