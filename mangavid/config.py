@@ -113,20 +113,24 @@ class Aws(Section, frozen=True):
         bool, Meta(description="Pay the full price for a machine where no Spot machine can be had.")
     ] = False
     vpc: Annotated[
-        str, Meta(pattern=r"^\Z|^vpc-[0-9a-f]+\Z", description="VPC of the machines; empty: the account's default VPC.")
+        str,
+        Meta(
+            pattern=r"^\Z|^vpc-(?:[0-9a-f]{8}|[0-9a-f]{17})\Z",
+            description="VPC of the machines; empty: the account's default VPC.",
+        ),
     ] = ""
     subnets: Annotated[
         str,
         Meta(
-            pattern=r"^\Z|^subnet-[0-9a-f]+(?:[ ,]+subnet-[0-9a-f]+)*\Z",
+            pattern=r"^\Z|^subnet-[0-9a-f]{8,17}(?:[ ,]+subnet-[0-9a-f]{8,17})*\Z",
             description="Subnets of the machines, with a way out to the internet; empty: those of the default VPC.",
         ),
     ] = ""
     image: Annotated[
         str,
         Meta(
-            pattern=r"^ami-[0-9a-f]+\Z|^/[A-Za-z0-9_./-]+\Z",
-            description="Machine image: an AMI, or the SSM parameter that names one. Ubuntu 24.04 for arm64 or like it.",
+            pattern=r"^ami-(?:[0-9a-f]{8}|[0-9a-f]{17})\Z|^/[A-Za-z0-9_./-]+\Z",
+            description="Machine image: an AMI, or an SSM parameter that names one: Ubuntu 24.04 for arm64, or alike.",
         ),
     ] = "/aws/service/canonical/ubuntu/server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id"
     alarm_email: Annotated[

@@ -428,12 +428,12 @@ def test_every_setting_has_a_type_that_the_checks_can_put_in_words() -> None:
     [
         ("region", "ap-southeast-1", "Singapore"),
         ("prefix", "my-channel", "My_Channel"),
-        ("prefix", "m", "a-name-of-more-than-24-signs"),
+        ("prefix", "m2", "a-name-of-more-than-24-signs"),
         ("schedule", "rate(1 day)", "every day"),
         ("renderer_types", "c7g.xlarge, c8g.xlarge", "c7g"),
-        ("subnets", "subnet-0a, subnet-0b", "subnet-0a; subnet-0b"),
-        ("vpc", "vpc-0123", "vpc-0123\n"),
-        ("image", "ami-0123", "resolve:ssm:/image"),
+        ("subnets", "subnet-0123abcd, subnet-4567cdef", "subnet-0123abcd; subnet-4567cdef"),
+        ("vpc", "vpc-0123abcd", "vpc-0123abcd\n"),
+        ("image", "ami-0123abcd", "resolve:ssm:/image"),
         ("alarm_email", "me@example.org", "me"),
     ],
 )
