@@ -154,8 +154,8 @@ def fitted(
     spare: Sequence[str] = (),
 ) -> RenderableType:
     """A table in ``width`` columns. Those in ``folds`` take several lines, those in ``spare`` are left out one after
-    the other; where that is not enough, each row is a line of its first cell and its others below it. What may be
-    copied (all but ``folds``) stays whole.
+    the other; where that is not enough, each row is a line of its first cell and its others below it, the spare ones
+    last. What may be copied (all but ``folds``) stays whole.
     """
     from rich.console import Group
     from rich.padding import Padding
@@ -173,9 +173,10 @@ def fitted(
             chosen = [n for n, one in enumerate(columns) if one in kept]
             return _grid(kept, [[row[n] for n in chosen] for row in rows], folds)
     parts: list[RenderableType] = []
-    for first, *others in rows:
-        parts.append(styled(first))
-        told = [styled(cell) for cell in others if _words(cell)]
+    by_worth = sorted(range(1, len(columns)), key=lambda n: columns[n] in spare)
+    for row in rows:
+        parts.append(styled(row[0]))
+        told = [styled(row[n]) for n in by_worth if _words(row[n])]
         if told:
             parts.append(Padding(Text("  ").join(told), (0, 0, 0, 2)))
     return Group(*parts)

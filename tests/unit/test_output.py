@@ -151,6 +151,15 @@ def test_a_table_gives_up_its_spare_columns_before_it_is_stacked() -> None:
     assert on_screen(18) == ["dem-trang-1", "  failed  Đêm", "  trăng", "  2026-11-23 08:00"]
 
 
+def test_the_cells_of_a_stacked_row_are_in_the_order_of_their_worth() -> None:
+    from rich.console import Console
+
+    screen = Console(file=io.StringIO(), width=30)
+    with screen.capture() as captured:
+        screen.print(output.fitted(["job", "changed", "status"], [["j" * 40, "now", "done"]], 30, spare=["changed"]))
+    assert captured.get().splitlines()[-1].rstrip() == "  done  now"
+
+
 def test_json_is_sorted_and_the_same_however_it_was_put_together() -> None:
     when = datetime(2026, 11, 23, 8, tzinfo=UTC)
     value = {"b": frozenset({"z", "a"}), "a": when}
