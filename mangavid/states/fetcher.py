@@ -12,6 +12,7 @@ from mangavid.models import Chapter, Direction, Page, encode
 from mangavid.ports import Found, Item, Target
 from mangavid.products import delete_temporary, is_whole, read_chapter, read_job
 from mangavid.states.runs import Event, Result, current_job, now, run_of
+from mangavid.writers import titles
 
 
 def handle(target: Target, event: Event) -> Result:
@@ -109,7 +110,11 @@ def _take(target: Target, event: Event, run: Item, job_id: str, found: Found | N
         return False
     fields: dict[str, object] = {}
     if found is not None:
-        fields = {"title": found.title, "source": found.ref, "counted": bool(run.get("counted", True))}
+        fields = {
+            "title": titles.video_title(found.series, found.number, found.title),
+            "source": found.ref,
+            "counted": bool(run.get("counted", True)),
+        }
     return _claim(target, event, item, job_id, fields, again=again)
 
 
@@ -153,7 +158,7 @@ def _bring(target: Target, event: Event, run: Item, job_id: str, found: Found | 
             event["execution"],
             "fetched",
             now(target),
-            title=chapter.title,
+            title=titles.of_chapter(chapter),
             pages=len(chapter.pages),
             panels=len(chapter.panels),
             notes=[*(f"left out: {page}" for page in chapter.skipped), *chapter.notes],
