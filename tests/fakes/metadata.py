@@ -19,6 +19,8 @@ class Metadata:
 
     role: Callable[[int], Answer] = lambda asked: (200, credentials(asked))
     asked: int = 0
+    #: What else there is below ``meta-data/``.
+    about: dict[str, str] = field(default_factory=dict)
 
     def answer(self, method: str, path: str, headers: Any) -> Answer:
         if method == "PUT" and path == "/latest/api/token":
@@ -31,12 +33,14 @@ class Metadata:
         if path == "/latest/meta-data/iam/security-credentials/worker-role":
             self.asked += 1
             return self.role(self.asked)
-        return 404, b""
+        known = self.about.get(path.removeprefix("/latest/meta-data/"))
+        return (404, b"") if known is None else (200, known.encode())
 
 
 def credentials(asked: int, code: str = "Success") -> bytes:
     """What EC2 says of a role: a new key at each asking."""
     found = {"Code": code, "AccessKeyId": f"KEY{asked}", "SecretAccessKey": "the/secret", "Token": f"session/{asked}"}
+    found |= {"Type": "AWS-HMAC", "Expiration": "2099-01-01T00:00:00Z"}
     return json.dumps(found).encode()
 
 

@@ -10,12 +10,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mangavid.aws.jobs import table_definition
 from mangavid.aws.package import zips
+from mangavid.aws.package.build import build_groups
+from mangavid.aws.package.groups import GROUPS, System
 from mangavid.aws.userdata import LIMIT, user_data
 from tests.fakes.metadata import Metadata, Store, credentials, served
 
@@ -116,29 +120,29 @@ def machine() -> Iterator[Machine]:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """moto's S3, with the bucket."""
-    import boto3
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     try:
-        client = bucket(f"http://{host}:{port}", boto3)
-        client.create_bucket(Bucket="the-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        yield f"http://{host}:{port}"
+        url = f"http://{host}:{port}"
+        place = {"LocationConstraint": "eu-west-1"}
+        client(url, "s3").create_bucket(Bucket="the-bucket", CreateBucketConfiguration=place)
+        yield url
     finally:
         server.stop()
 
 
-def bucket(url: str, boto3: Any) -> Any:
+def client(url: str, service: str) -> Any:
+    import boto3
+
     keys = {"aws_access_key_id": "KEY", "aws_secret_access_key": "secret"}
-    return boto3.client("s3", region_name="eu-west-1", endpoint_url=url, **keys)
+    return boto3.client(service, region_name="eu-west-1", endpoint_url=url, **keys)
 
 
 def upload(url: str, data: bytes) -> None:
-    import boto3
-
-    bucket(url, boto3).put_object(Bucket="the-bucket", Key="code/worker 1.zip", Body=data)
+    client(url, "s3").put_object(Bucket="the-bucket", Key="code/worker 1.zip", Body=data)
 
 
 def test_the_right_package_runs_and_the_machine_powers_off(machine: Machine, s3: str) -> None:
@@ -290,6 +294,36 @@ def test_a_head_that_can_not_be_followed_ends_the_machine(machine: Machine, chan
 def test_a_head_that_is_no_json_ends_the_machine(machine: Machine) -> None:
     script = user_data(machine.head()).replace('HEAD = \'{"region"', "HEAD = '{")
     assert "JSONDecodeError" in machine.boot(script)
+    assert machine.off == ["-P +270", "-P now"]
+
+
+@pytest.mark.slow
+def test_the_real_package_starts_a_worker_that_calls_aws(
+    machine: Machine, s3: str, request: pytest.FixtureRequest
+) -> None:
+    version = subprocess.check_output(
+        [python_for_all(), "-c", "import sys; print(*sys.version_info[:2], sep='.')"], text=True
+    )
+    group = replace(next(one for one in GROUPS if one.name == "worker"), system=System(python=version.strip()))
+    cache = Path(request.config.cache.mkdir("packages")) / "machine"
+    machine.package = build_groups([group], cache, machine.folder / "out")["worker"].file
+    upload(s3, machine.package.read_bytes())
+    client(s3, "dynamodb").create_table(**table_definition("the-table"))
+    machine.metadata.about = {
+        "instance-id": "i-1",
+        "tags/instance/mangavid:job": "a-job",
+        "tags/instance/mangavid:epoch": "3",
+        "tags/instance/mangavid:role": "renderer",
+    }
+    imds = machine.stack.enter_context(served(machine.metadata))
+    told = {"MANGAVID_TABLE": "the-table", "MANGAVID_BUCKET": "the-bucket"}
+    told |= {"AWS_ENDPOINT_URL": s3, "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds}
+    log = machine.run(s3, imds=imds, environment=told)
+    # There is no such job in the table: this machine is not wanted, and leaves.
+    begins, ends = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
+    assert (begins["message"], begins["job"], begins["epoch"], begins["instance"]) == ("begins", "a-job", 3, "i-1")
+    assert (ends["message"], ends["code"]) == ("ends", 0)
+    assert "ec2.renderer.main ended with 0" in log
     assert machine.off == ["-P +270", "-P now"]
 
 

@@ -68,12 +68,12 @@ def _lock(name: str) -> Path:
     return Path(__file__).parent / "locks" / f"{name}.txt"
 
 
-def _of_functions(name: str, *functions: str, own: tuple[str, ...] = ()) -> Group:
+def _of_functions(name: str, *functions: str) -> Group:
     return Group(
         name=name,
         system=LAMBDA,
         lock=_lock(name),
-        own=(*(f"lambdas/{FOLDERS[function]}" for function in functions), *own),
+        own=tuple(f"lambdas/{FOLDERS[function]}" for function in functions),
         functions=functions,
         limit=LAMBDA_LIMIT,
     )
@@ -85,12 +85,7 @@ GROUPS: Final = (
     _of_functions("ttsgen", "ttsgen"),
     _of_functions("fetcher", "fetcher"),
     _of_functions("scriptgen", "scriptgen"),
-    _of_functions(
-        "control",
-        *(function for function in FOLDERS if function not in {"fetcher", "scriptgen", "ttsgen"}),
-        # The functions that launch a machine hand it this file.
-        own=("ec2/user_data.py",),
-    ),
+    _of_functions("control", *(one for one in FOLDERS if one not in {"fetcher", "scriptgen", "ttsgen"})),
 )
 
 #: Parts of ``mangavid`` that only ever run where a person types.
@@ -101,6 +96,7 @@ STAYS_HERE: Final = frozenset(
         "asl",
         "aws/package",
         "aws/stack",
+        "aws/userdata.py",
         "cli",
         "configfile.py",
         "local",

@@ -7,10 +7,10 @@ judges them by the Python it runs on.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 from pathlib import Path
@@ -24,7 +24,7 @@ from mangavid.errors import BadInput, MangavidError, UpstreamUnavailable
 #: Raised where the same lock and rules would make another zip than before.
 _FORM = 1
 _LARGEST = 5
-_KEPT = 3
+_KEPT = 2
 
 
 class Libraries(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +39,8 @@ def cache_key(group: Group) -> str:
     """Names a group's libraries: the same key, the same zip."""
     known = hashlib.sha256(group.lock.read_bytes()).hexdigest()
     inputs = [_FORM, known, group.system.platform, group.system.python, PRUNED]
-    if not group.system.platform:
-        inputs += [sys.platform, os.uname().machine, sys.version_info[:2]]
+    if not (group.system.platform and group.system.python):
+        inputs += [sysconfig.get_platform(), sys.version_info[:2]]
     return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()[:32]
 
 
@@ -116,8 +116,8 @@ def _install(group: Group, tree: Path) -> None:
     command = [_uv(), "pip", "install", "--quiet", "--no-progress", "--color", "never"]
     command += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--no-compile"]
     command += ["--python", sys.executable, "--target", str(tree)]
-    if group.system.platform:
-        command += ["--python-platform", group.system.platform, "--python-version", group.system.python]
+    for option, value in (("--python-platform", group.system.platform), ("--python-version", group.system.python)):
+        command += [option, value] if value else []
     # The lock is read from a folder that holds no project: settings of one must not change what is installed.
     done = subprocess.run(
         [*command, "--requirement", str(group.lock)],
@@ -162,8 +162,8 @@ _REFUSALS = (
 
 
 def _refusal(group: Group, said: str) -> MangavidError:
-    system = f"{group.system.platform}, Python {group.system.python}" if group.system.platform else "this machine"
-    subject = f"package {group.name} ({system})"
+    platform, python = group.system.platform or "this machine", group.system.python or sysconfig.get_python_version()
+    subject = f"package {group.name} ({platform}, Python {python})"
     for pattern, kind, problem, hint in _REFUSALS:
         if found := re.search(pattern, said):
             what = found.groupdict().get("what") or "a library"
