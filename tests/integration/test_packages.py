@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import importlib
+import json
 import re
 import struct
 import subprocess
@@ -11,14 +12,16 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mangavid.aws.jobs import table_definition
 from mangavid.aws.package import FOLDERS, HANDLERS
 from mangavid.aws.package.build import Package, build_groups
 from mangavid.aws.package.groups import GROUPS, WORKER_SERVICES, Group, System
 from mangavid.local.handlers import FUNCTIONS
-from tests.drawn import png, small_page
+from tests.drawn import pack, png, small_page
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [group.name for group in GROUPS]
@@ -84,12 +87,12 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def alone(paths: list[Path], code: str, *, cwd: Path) -> str:
+def alone(paths: list[Path], code: str, *, cwd: Path, **variables: str) -> str:
     """Run code with these folders and Python's own library on the path, and nothing else."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", ALONE.replace("PATHS", repr([str(path) for path in paths])) + code],
         cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(cwd), "AWS_REGION": "eu-west-1"},
+        env={"PATH": "/usr/bin:/bin", "HOME": str(cwd), "TMPDIR": str(cwd), "AWS_REGION": "eu-west-1", **variables},
         capture_output=True,
         text=True,
         timeout=120,
@@ -215,6 +218,52 @@ print(zoneinfo.ZoneInfo("America/Los_Angeles").key)
 import mangavid.quota, mangavid.states.check_quota, mangavid.states.start_renderer
 """
     assert alone([here["control"], runtime], code, cwd=tmp_path) == "America/Los_Angeles\n"
+
+
+def test_the_functions_packages_take_a_chapter_to_its_speech(
+    here: dict[str, Path], runtime: Path, tmp_path: Path
+) -> None:
+    """Each handler called as Lambda calls it, in a process of its own from its own package, against moto."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        variables = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "MANGAVID_TABLE": "the-table",
+            "MANGAVID_BUCKET": "the-bucket",
+            "MANGAVID_STATE_MACHINE": "arn:aws:states:eu-west-1:123456789012:stateMachine:manga-pipeline",
+        }
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        session = boto3.Session(region_name="eu-west-1", **keys)
+        s3, dynamodb = (session.client(name, endpoint_url=variables["AWS_ENDPOINT_URL"]) for name in ("s3", "dynamodb"))
+        s3.create_bucket(Bucket="the-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        dynamodb.create_table(**table_definition("the-table"))
+        pages = [(f"{number}.png", png(small_page(number, (600, 850)))) for number in (1, 2)]
+        chapter = pack(tmp_path / "chapter.cbz", pages).read_bytes()
+        s3.put_object(Bucket="the-bucket", Key="library/Đảo/Đảo 1.cbz", Body=chapter)
+
+        def call(function: str, **more: str) -> dict[str, Any]:
+            event = {"run": "a-run", "execution": f"{variables['MANGAVID_STATE_MACHINE']}:a-run", **more}
+            group = next(group for group in GROUPS if function in group.functions)
+            module = HANDLERS[function].rpartition(".")[0]
+            code = f"import json; from {module} import handler; print(json.dumps(handler({event!r}, None)))"
+            lines = alone([here[group.name], runtime], code, cwd=tmp_path, **variables).splitlines()
+            return dict(json.loads(lines[-1]))
+
+        assert call("check-quota", started="2026-11-23T00:00:00Z")["quota_reached"] is False
+        fetched = call("fetcher")
+        assert fetched["status"] == "success"
+        assert call("scriptgen", job_id=fetched["job_id"])["scenes"] == 2
+        assert call("ttsgen", job_id=fetched["job_id"])["seconds"] > 1
+        assert call("increment-counter", job_id=fetched["job_id"])["daily_count"] == 0
+    finally:
+        server.stop()
 
 
 def test_the_worker_s_package_has_all_that_a_video_and_its_upload_need(here: dict[str, Path], tmp_path: Path) -> None:
