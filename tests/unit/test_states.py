@@ -141,7 +141,7 @@ def test_the_next_chapter_is_claimed_its_pages_stored_and_the_manifest_last(worl
     job_id = fetched(world, event)
     assert keys.JOB_ID.fullmatch(job_id)
     job = world.job(job_id)
-    assert (job.status, job.title, job.execution) == ("fetched", "Kệ – Chương 1: a", event["execution"])
+    assert (job.status, job.title, job.execution) == ("fetched", "Kệ – Chương 1", event["execution"])
     assert (job.pages, job.panels) == (2, 2)
     assert world.objects.puts[-1] == keys.manifest(job_id)
     assert all(key.startswith(f"jobs/{job_id}/pages/") for key in world.objects.puts)
