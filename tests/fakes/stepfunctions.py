@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSResponse
 from mangavid.aws.session import Clients
 from mangavid.errors import LeaseLost, SourceNotFound, UsageError
 from mangavid.local.engine.executions import JournalExecutions
+from mangavid.local.engine.store import Store
 from mangavid.local.engine.tokens import TokenClient
 from mangavid.ports import Clock
 
@@ -32,9 +33,15 @@ class StepFunctions:
     def __init__(self, journal: Path, clock: Clock, definition: dict[str, Any] | None = None) -> None:
         self._executions = JournalExecutions(journal, clock, definition, machine_arn=MACHINE)
         self._tokens = TokenClient(journal)
+        self._journal = journal
         self.page = 1000
         self.fail_next = 0
         self.calls: list[str] = []
+
+    def open_token(self, token: str) -> None:
+        """As if a wait state had just been entered: the token that its function is given."""
+        with Store(self._journal).transaction() as db:
+            db.execute("INSERT INTO tokens (token, arn, status) VALUES (?, 'arn', 'open')", (token,))
 
     def answer(self, request: Any, **_: object) -> AWSResponse:
         """A handler of botocore's event ``before-send.stepfunctions``."""

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mangavid.errors import Locked
 from mangavid.clock import SystemClock
+from mangavid.errors import Locked
 from mangavid.local.engine.interpreter import Engine
 
 FUNCTION = "arn:aws:lambda:local:000000000000:function:"

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from mangavid.errors import LeaseLost
 from mangavid.clock import SystemClock
+from mangavid.errors import LeaseLost
 from mangavid.local.engine.executions import JournalExecutions
 from mangavid.local.engine.interpreter import Engine
 from mangavid.local.engine.tokens import TokenClient

@@ -22,6 +22,7 @@ from mangavid.aws.package.build import Package, build_groups
 from mangavid.aws.package.groups import GROUPS, WORKER_SERVICES, Group, System
 from mangavid.local.handlers import FUNCTIONS
 from tests.drawn import pack, png, small_page
+from tests.fakes.motoserver import moto_server
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [group.name for group in GROUPS]
@@ -225,14 +226,10 @@ def test_the_functions_packages_take_a_chapter_to_its_speech(
 ) -> None:
     """Each handler called as Lambda calls it, in a process of its own from its own package, against moto."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
+    with moto_server() as url:
         variables = {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL": url,
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "MANGAVID_TABLE": "the-table",
@@ -241,7 +238,7 @@ def test_the_functions_packages_take_a_chapter_to_its_speech(
         }
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
         session = boto3.Session(region_name="eu-west-1", **keys)
-        s3, dynamodb = (session.client(name, endpoint_url=variables["AWS_ENDPOINT_URL"]) for name in ("s3", "dynamodb"))
+        s3, dynamodb = (session.client(name, endpoint_url=url) for name in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="the-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         dynamodb.create_table(**table_definition("the-table"))
         pages = [(f"{number}.png", png(small_page(number, (600, 850)))) for number in (1, 2)]
@@ -262,8 +259,6 @@ def test_the_functions_packages_take_a_chapter_to_its_speech(
         assert call("scriptgen", job_id=fetched["job_id"])["scenes"] == 2
         assert call("ttsgen", job_id=fetched["job_id"])["seconds"] > 1
         assert call("increment-counter", job_id=fetched["job_id"])["daily_count"] == 0
-    finally:
-        server.stop()
 
 
 def test_the_worker_s_package_has_all_that_a_video_and_its_upload_need(here: dict[str, Path], tmp_path: Path) -> None:

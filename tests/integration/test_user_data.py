@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from mangavid.aws.package.build import build_groups
 from mangavid.aws.package.groups import GROUPS, System
 from mangavid.aws.userdata import LIMIT, user_data
 from tests.fakes.metadata import Metadata, Store, credentials, served
+from tests.fakes.motoserver import moto_server
 
 WORKER = """
 import os, pathlib, subprocess, sys
@@ -120,18 +122,10 @@ def machine() -> Iterator[Machine]:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """moto's S3, with the bucket."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        url = f"http://{host}:{port}"
+    with moto_server() as url:
         place = {"LocationConstraint": "eu-west-1"}
         client(url, "s3").create_bucket(Bucket="the-bucket", CreateBucketConfiguration=place)
         yield url
-    finally:
-        server.stop()
 
 
 def client(url: str, service: str) -> Any:
@@ -301,11 +295,11 @@ def test_a_head_that_is_no_json_ends_the_machine(machine: Machine) -> None:
 def test_the_real_package_starts_a_worker_that_calls_aws(
     machine: Machine, s3: str, request: pytest.FixtureRequest
 ) -> None:
-    version = subprocess.check_output(
-        [python_for_all(), "-c", "import sys; print(*sys.version_info[:2], sep='.')"], text=True
-    )
-    group = replace(next(one for one in GROUPS if one.name == "worker"), system=System(python=version.strip()))
-    cache = Path(request.config.cache.mkdir("packages")) / "machine"
+    ask = [python_for_all(), "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
+    version = subprocess.check_output(ask, text=True).strip()
+    system = System() if version == sysconfig.get_python_version() else System(python=version)
+    group = replace(next(one for one in GROUPS if one.name == "worker"), system=system)
+    cache = Path(request.config.cache.mkdir("packages")) / "here"
     machine.package = build_groups([group], cache, machine.folder / "out")["worker"].file
     upload(s3, machine.package.read_bytes())
     client(s3, "dynamodb").create_table(**table_definition("the-table"))

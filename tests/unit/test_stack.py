@@ -20,10 +20,11 @@ from mangavid.aws.names import WRITTEN, Names
 from mangavid.aws.package.groups import HANDLERS
 from mangavid.aws.stack import machine, template
 from mangavid.aws.stack.code import asked
-from mangavid.aws.stack.functions import SIZES
+from mangavid.aws.stack.functions import SIZES, told
+from mangavid.aws.stack.workers import within
 from mangavid.aws.userdata import user_data
 from mangavid.cli.app import main
-from mangavid.config import Aws, Config, Source
+from mangavid.config import Aws, Config, Local, Publisher, Source, Video
 from mangavid.errors import ConfigError
 from mangavid.resources import bundled
 from tests.stacks import ACCOUNT, CODE, REGION, SHA256, filled, made, of_type, properties, texts
@@ -184,23 +185,45 @@ def test_every_function_runs_its_handler_in_its_own_role_with_logs_and_traces(st
         assert "VpcConfig" not in function
 
 
+def test_every_handler_is_in_the_folder_that_lambda_looks_in(stack: Json) -> None:
+    for function in of_type(stack, "AWS::Lambda::Function").values():
+        module, _, name = function["Handler"].rpartition(".")
+        file = bundled("lambdas").parent / (module.replace(".", "/") + ".py")
+        assert re.search(rf"^(def |async def )?{name}\b", file.read_text(encoding="utf-8"), re.MULTILINE), file
+
+
 def test_a_function_can_read_what_it_is_told(stack: Json) -> None:
     for function in of_type(stack, "AWS::Lambda::Function").values():
-        told = environment.read(filled(function["Environment"]["Variables"]))
-        assert told.config.aws.subnets == "subnet-0123abcd, subnet-4567cdef"
-        assert (told.table, told.bucket) == ("<JobsTable>", "<ArtifactBucket>")
-        assert told.state_machine == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:manga-pipeline"
+        known = environment.read(filled(function["Environment"]["Variables"]))
+        assert known.config == Config()
+        assert (known.table, known.bucket) == ("<JobsTable>", "<ArtifactBucket>")
+        assert known.state_machine == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:manga-pipeline"
         worker = environment.LAUNCHING.get(function["FunctionName"].removeprefix("manga-pipeline-"))
         expected = f"<{worker.capitalize()}Template>" if worker else ""
-        assert told.launch_template == expected
-        assert told.subnets == (("subnet-0123abcd", "subnet-4567cdef") if worker else ())
-        assert bool(told.launch_version) == bool(worker)
+        assert known.launch_template == expected
+        assert known.subnets == (("subnet-0123abcd", "subnet-4567cdef") if worker else ())
+        assert bool(known.launch_version) == bool(worker)
 
 
 def test_settings_that_are_more_than_lambda_takes_are_refused_by_us() -> None:
-    config = Config(source=Source(library="x" * 5000), aws=Aws(vpc="vpc-0123abcd", subnets="subnet-0123abcd"))
     with pytest.raises(ConfigError, match="more than a function can be given"):
-        template.make(config, CODE)
+        made(renderer_types=" ".join(f"c{n}g.2xlarge" for n in range(400)))
+
+
+def test_what_is_told_changes_only_with_what_is_worked_by() -> None:
+    before = of_type(made(), "AWS::Lambda::Function")
+    others = {"alarm_email": "me@example.org", "schedule": "", "log_days": 7, "profile": "mine", "region": REGION}
+    same = made(**others)
+    assert of_type(same, "AWS::Lambda::Function") == before
+    assert of_type(same, "AWS::EC2::LaunchTemplate") == of_type(made(), "AWS::EC2::LaunchTemplate")
+    assert of_type(made(on_demand_fallback=True), "AWS::Lambda::Function") != before
+
+
+def test_settings_of_this_machine_stay_here_and_one_that_can_not_is_refused() -> None:
+    source, publisher = Source(library="/my/manga", direction="ltr"), Publisher(folder="/my/videos")
+    assert told(Config(source=source, publisher=publisher, local=Local(home="/x"))) == '{"source":{"direction":"ltr"}}'
+    with pytest.raises(ConfigError, match=r"video\.music: /my/song\.mp3 is a file of this machine"):
+        told(Config(video=Video(music="/my/song.mp3")))
 
 
 def test_functions_are_reserved_where_the_setting_says(stack: Json) -> None:
@@ -300,7 +323,7 @@ def test_user_data_comes_out_of_cloudformation_as_the_script_with_its_head(stack
     variables = {
         "MANGAVID_TABLE": "<JobsTable>",
         "MANGAVID_BUCKET": "<ArtifactBucket>",
-        "MANGAVID_SETTINGS": '{"aws":{"subnets":"subnet-0123abcd, subnet-4567cdef","vpc":"vpc-0123abcd"}}',
+        "MANGAVID_SETTINGS": "{}",
     }
     assert text == user_data(
         {
@@ -315,13 +338,9 @@ def test_user_data_comes_out_of_cloudformation_as_the_script_with_its_head(stack
     assert len(text.encode()) <= 6 * 1024
 
 
-def test_a_setting_that_looks_like_a_reference_reaches_the_machine_as_it_is() -> None:
-    config = Config(
-        source=Source(library="/home/${USER}/manga"), aws=Aws(vpc="vpc-0123abcd", subnets="subnet-0123abcd")
-    )
-    stack = template.make(config, CODE)
-    text = filled(properties(stack, "RendererTemplate")["LaunchTemplateData"]["UserData"])
-    assert "/home/${USER}/manga" in text
+def test_a_value_that_looks_like_a_reference_comes_out_of_sub_as_it_is() -> None:
+    assert filled({"Fn::Sub": within("a ${thing} and $more")}) == "a ${thing} and $more"
+    assert filled({"Fn::Sub": within({"Ref": "AWS::Region"})}) == REGION
 
 
 def test_the_image_is_looked_up_when_a_machine_starts_unless_it_is_named(stack: Json) -> None:

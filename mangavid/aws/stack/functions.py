@@ -111,7 +111,7 @@ def _environment(config: Config, function: str) -> dict[str, Value]:
         "MANGAVID_TABLE": ref(storage.TABLE),
         "MANGAVID_BUCKET": ref(storage.BUCKET),
         "MANGAVID_STATE_MACHINE": machine_arn(Names(config.aws.prefix)),
-        "MANGAVID_SETTINGS": settings(config),
+        "MANGAVID_SETTINGS": told(config),
     }
     if worker := LAUNCHING.get(function):
         template = f"{logical(worker)}Template"
@@ -124,6 +124,26 @@ def _environment(config: Config, function: str) -> dict[str, Value]:
     if sum(len(name) + len(str(value)) for name, value in variables.items()) > ENVIRONMENT_LIMIT:
         raise ConfigError("these settings are more than a function can be given", hint="leave some at their default")
     return variables
+
+
+def told(config: Config) -> str:
+    """The settings that functions and machines work by: changing any other one changes none of them.
+
+    Raises ConfigError for a setting that means something on this machine only.
+    """
+    if config.video.music not in ("auto", "none"):
+        raise ConfigError(
+            f"video.music: {config.video.music} is a file of this machine", hint="on AWS it is auto or none"
+        )
+    aws = Aws(
+        prefix=config.aws.prefix,
+        renderer_types=config.aws.renderer_types,
+        uploader_types=config.aws.uploader_types,
+        on_demand_fallback=config.aws.on_demand_fallback,
+    )
+    source = msgspec.structs.replace(config.source, library="")
+    publisher = msgspec.structs.replace(config.publisher, folder="")
+    return settings(msgspec.structs.replace(config, aws=aws, source=source, publisher=publisher))
 
 
 def rights(aws: Aws, function: str) -> list[Json]:

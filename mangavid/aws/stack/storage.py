@@ -136,7 +136,7 @@ def _bucket_policy() -> Json:
 
 
 def _key(names: Names) -> Json:
-    uses = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+    uses = ["kms:Decrypt", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"]
     logs = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
     groups = (f"/aws/lambda/{names.prefix}-*", f"/aws/vendedlogs/states/{names.prefix}*")
     statements = [
@@ -151,7 +151,7 @@ def _key(names: Names) -> Json:
             "Sid": "Logs",
             "Effect": "Allow",
             "Principal": {"Service": sub("logs.${AWS::Region}.amazonaws.com")},
-            "Action": [*uses, "kms:DescribeKey"],
+            "Action": [*uses, "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"],
             "Resource": "*",
             "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": [sub(logs + group) for group in groups]}},
         },

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mangavid.aws.environment import settings
 from mangavid.aws.names import PREFIX_TAG, ROLE_TAG, Names
 from mangavid.aws.stack import storage
 from mangavid.aws.stack.code import CodeKeys
+from mangavid.aws.stack.functions import told
 from mangavid.aws.stack.launching import GROUP, vpc
 from mangavid.aws.stack.parts import Json, Value, allow, att, logical, ref, sub, trust
 from mangavid.aws.stack.rights import made_by, role
@@ -121,20 +121,20 @@ def _user_data(config: Config, worker: str, code: CodeKeys) -> str:
     """The machine's script as Sub takes it: references stand in its head, and nothing else in it looks like one."""
     head = {
         "region": "${AWS::Region}",
-        "bucket": _within(code.bucket),
-        "key": _within(code.bundle),
-        "sha256": _within(code.bundle_sha256),
+        "bucket": within(code.bucket),
+        "key": within(code.bundle),
+        "sha256": within(code.bundle_sha256),
         "worker": worker,
         "environment": {
             "MANGAVID_TABLE": f"${{{storage.TABLE}}}",
             "MANGAVID_BUCKET": f"${{{storage.BUCKET}}}",
-            "MANGAVID_SETTINGS": _within(settings(config)),
+            "MANGAVID_SETTINGS": within(told(config)),
         },
     }
     return user_data(head)
 
 
-def _within(value: Value) -> str:
+def within(value: Value) -> str:
     """A value inside a text for Sub: a parameter by reference, text such that Sub leaves it as it is."""
     return value.replace("${", "${!") if isinstance(value, str) else f"${{{value['Ref']}}}"
 
