@@ -114,7 +114,7 @@ def work(head: Head, folder: Path) -> None:
         rights = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     worker = f"ec2.{head['worker']}.main"
     names = {"HOME": str(room), "TMPDIR": str(room), "AWS_DEFAULT_REGION": head["region"], "PATH": os.defpath}
-    names |= {"LANG": "C.UTF-8", **head["environment"]}
+    names |= {"LANG": "C.UTF-8", "PYTHONPYCACHEPREFIX": f"{room}/bytecode", **head["environment"]}
     log(f"{worker} starts")
     child = subprocess.Popen([sys.executable, "-m", worker], cwd=code, env=names, start_new_session=True, **rights)
     try:

@@ -155,6 +155,8 @@ def test_the_worker_is_not_root_and_has_a_room_of_its_own(machine: Machine) -> N
     assert f"uid {uid} alone True" in log
     assert (machine.folder / "opt/mangavid/room/made").stat().st_uid == uid
     assert (machine.folder / "opt/mangavid/code").stat().st_uid == os.getuid()
+    # What it may not write beside its code it compiles once all the same.
+    assert list((machine.folder / "opt/mangavid/room/bytecode").rglob("*.pyc"))
 
 
 def test_a_package_with_one_flipped_byte_is_refused(machine: Machine, s3: str) -> None:

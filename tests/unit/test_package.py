@@ -10,7 +10,9 @@ import base64
 import hashlib
 import os
 import re
+import resource
 import shutil
+import signal
 import stat
 import tomllib
 import zipfile
@@ -24,7 +26,7 @@ from mangavid.aws import package
 from mangavid.aws.package import groups, libraries
 from mangavid.aws.package.build import Package, build_groups, own_code
 from mangavid.aws.package.groups import GROUPS, LAMBDA_LIMIT, Group, System
-from mangavid.errors import BadInput, UpstreamUnavailable
+from mangavid.errors import BadInput, StorageFull, UpstreamUnavailable
 from mangavid.local.handlers import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -391,6 +393,23 @@ if TYPE_CHECKING:
         "mangavid.yamlfile",
         "mangavid.local.worker",
     }
+
+
+def test_a_full_disk_is_told_as_one_and_leaves_no_half_a_package(shop: Shop) -> None:
+    (first, *_rest) = shop.usual()
+    shop.build(first)
+    (shop.checkout / "mangavid" / "large.bin").write_bytes(os.urandom(400_000))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+        with pytest.raises(StorageFull, match="no space for packages"):
+            shop.build(first)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert not [path for path in shop.out.iterdir() if path.name.startswith(".")]
+    assert "mangavid/large.bin" in names(shop.build(first)["first"])
 
 
 def test_wheels_of_this_machine_are_cached_apart(shop: Shop) -> None:

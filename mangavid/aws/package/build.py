@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,7 +17,7 @@ import msgspec
 import mangavid
 from mangavid.aws.package import libraries, zips
 from mangavid.aws.package.groups import GROUPS, STAYS_HERE, Group
-from mangavid.errors import BadInput
+from mangavid.errors import BadInput, StorageFull
 from mangavid.resources import bundled
 
 #: Told by name of a package what is done: ``libraries`` (installed and packed anew), ``code``, ``unchanged``. Called
@@ -60,7 +61,8 @@ class _Made(msgspec.Struct, frozen=True, kw_only=True):
 def build(cache: Path, out: Path, *, progress: Progress = lambda _name, _what: None) -> Packages:
     """Make all packages; ``cache`` keeps libraries between builds, ``out`` takes the zips (only those of this build).
 
-    Raises BadInput (a wheel is missing or not the pinned one; a package is over Lambda's limit), UpstreamUnavailable.
+    Raises BadInput (a wheel is missing or not the pinned one; a package is over Lambda's limit), UpstreamUnavailable,
+    StorageFull.
     """
     made = build_groups(GROUPS, cache, out, progress=progress)
     functions = {function: made[group.name] for group in GROUPS for function in group.functions}
@@ -76,12 +78,20 @@ def build_groups(
     package: Path | None = None,
 ) -> dict[str, Package]:
     """Packages of these groups by name. ``package`` is the folder of ``mangavid`` whose code is packed."""
-    code = package or Path(mangavid.__file__).parent
-    out.mkdir(parents=True, exist_ok=True)
-    # Packing is the work, and zlib lets other threads run.
-    with ThreadPoolExecutor(max_workers=min(len(groups), os.cpu_count() or 1)) as pool:
-        running = [pool.submit(_one, group, code, cache, out, progress) for group in groups]
-        made = [one.result() for one in running]
+    code, cache, out = package or Path(mangavid.__file__).parent, cache.absolute(), out.absolute()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        # Packing is the work, and zlib lets other threads run.
+        with ThreadPoolExecutor(max_workers=min(len(groups), os.cpu_count() or 1)) as pool:
+            running = [pool.submit(_one, group, code, cache, out, progress) for group in groups]
+            try:
+                made = [one.result() for one in running]
+            finally:
+                pool.shutdown(cancel_futures=True)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise StorageFull(f"no space for packages in {cache} or {out}") from problem
     wanted = {one.file for one in made} | {_note(out, one.name) for one in made}
     for stale in {*out.glob("*.zip"), *out.glob("*.json")} - wanted:
         stale.unlink()

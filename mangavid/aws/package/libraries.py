@@ -19,7 +19,7 @@ import msgspec
 
 from mangavid.aws.package import zips
 from mangavid.aws.package.groups import PRUNED, Group
-from mangavid.errors import BadInput, MangavidError, UpstreamUnavailable
+from mangavid.errors import BadInput, MangavidError, StorageFull, UpstreamUnavailable
 
 #: Raised where the same lock and rules would make another zip than before.
 _FORM = 1
@@ -57,7 +57,8 @@ def cached(group: Group, cache: Path) -> tuple[Path, Libraries] | None:
 def make(group: Group, cache: Path) -> tuple[Path, Libraries]:
     """Install, prune and pack a group's libraries into the cache.
 
-    Raises BadInput (a wheel is missing, or is not the one that was pinned), UpstreamUnavailable (no network).
+    Raises BadInput (a wheel is missing, or is not the one that was pinned), UpstreamUnavailable (no network, no uv),
+    StorageFull.
     """
     cache.mkdir(parents=True, exist_ok=True)
     file = cache / f"{group.name}-{cache_key(group)}.zip"
@@ -109,7 +110,10 @@ def _uv() -> str:
 
     # sysconfig's first answers are incomplete while another thread makes them.
     with _finding:
-        return uv.find_uv_bin()
+        try:
+            return uv.find_uv_bin()
+        except FileNotFoundError as problem:
+            raise UpstreamUnavailable(f"uv is not installed: {problem}", hint="pip install uv") from problem
 
 
 def _install(group: Group, tree: Path) -> None:
@@ -129,11 +133,17 @@ def _install(group: Group, tree: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise _refusal(group, done.stderr)
+        raise _refusal(group, done.stderr or f"it ended with {done.returncode} and said nothing")
 
 
 #: What uv says, who is to blame, and what to do. The first that is found counts.
-_REFUSALS = (
+_REFUSALS: tuple[tuple[str, type[MangavidError], str, str], ...] = (
+    (
+        r"No space left on device",
+        StorageFull,
+        "could not be installed for want of disk space",
+        StorageFull.default_hint,
+    ),
     (
         r"Hash mismatch for `(?P<what>[^`]+)`",
         BadInput,
