@@ -125,6 +125,7 @@ class Archive:
                         raise BadArchive(f"{self.name}: {member.shown} is over {_mb(limit)} unpacked", hint=_LIMIT)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, _TooLarge) as problem:
             raise CorruptMember(f"broken in the archive ({clean(str(problem), 80) or 'it ends early'})") from None
+        # zipfile's own words for a method it lacks (NotImplementedError), a password, a name that is no text.
         except (NotImplementedError, RuntimeError, UnicodeError, ValueError):
             raise CorruptMember("broken in the archive (its header makes no sense)") from None
         return bytes(data)
@@ -151,6 +152,7 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
         raise BadArchive(
             f"{name} lists more than {MAX_ENTRIES:,} files", hint="split it into chapters, one archive each"
         ) from None
+    # NotImplementedError is zipfile's for an archive that asks for a newer ZIP version, or is split over disks.
     except (zipfile.BadZipFile, EOFError, struct.error, NotImplementedError, OverflowError, ValueError) as problem:
         raise BadArchive(
             f"{name} is not a whole ZIP archive ({clean(str(problem), 80)})",
