@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mangavid.ports import Item, Publisher, Source, Target, Voice, Writer
 
 
+#: In a home: lines that were spoken and are not yet in the store.
+SPOKEN = "spoken"
+
+
 def home_of(config: Config) -> Path:
     """The folder that holds jobs, history and work files: the setting, else the user's data folder."""
     if config.local.home:
@@ -58,7 +62,7 @@ def open_target(
         clock=clock,
         source=lambda run: _source(config, run),
         writer=lambda: _writer(config),
-        voice=lambda: _voice(config),
+        voice=lambda: _voice(config, home),
         publisher=lambda: _publisher(config, home),
         progress=progress or silent,
     )
@@ -79,10 +83,10 @@ def _writer(config: Config) -> Writer:
     return OfflineWriter(config.writer)
 
 
-def _voice(config: Config) -> Voice:
+def _voice(config: Config, home: Path) -> Voice:
     from mangavid.voices.espeak import EspeakVoice
 
-    return EspeakVoice(config.voice)
+    return EspeakVoice(config.voice, spool=home / SPOKEN)
 
 
 def _publisher(config: Config, home: Path) -> Publisher:

@@ -6,10 +6,12 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from mangavid.local import SPOKEN
 from mangavid.local.instances import ProcessInstances
 from mangavid.local.objects import TEMPORARY
 
 _LOGS_KEPT = 100
+_SPOKEN_KEPT = 16
 
 
 def sweep(home: Path, instances: ProcessInstances) -> None:
@@ -20,7 +22,13 @@ def sweep(home: Path, instances: ProcessInstances) -> None:
     shutil.rmtree(instances.work, ignore_errors=True)
     for half_written in (home / "objects").rglob(f"{TEMPORARY}*"):
         half_written.unlink(missing_ok=True)
-    logs = sorted((home / "logs").glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in logs[_LOGS_KEPT:]:
+    _keep_newest(home / "logs", "*.log", _LOGS_KEPT)
+    # The newest are of the chapter in hand, which uses them; the others of chapters that nobody went on with.
+    _keep_newest(home / SPOKEN, "*", _SPOKEN_KEPT)
+
+
+def _keep_newest(folder: Path, pattern: str, count: int) -> None:
+    files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in files[count:]:
         with suppress(OSError):
             old.unlink()

@@ -23,8 +23,8 @@ def handle(target: Target, event: Event) -> Result:
         script = decode(target.objects.get(key), Script, name=key)
     else:
         script = target.writer().write(chapter, PanelImages(target.objects, chapter).jpeg)
-        faults.point("script.written", key)
         target.objects.put(key, encode(script))
+        faults.point("script.written", key)
     target.jobs.change(
         protocol.advance(
             job.job_id,

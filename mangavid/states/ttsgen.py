@@ -7,7 +7,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
-from mangavid import faults, keys, protocol
+from mangavid import keys, protocol
 from mangavid.models import Scene, Speech, SpokenScene, decode, encode
 from mangavid.ports import Target, Voice
 from mangavid.products import read_job, read_script
@@ -52,7 +52,6 @@ def _speak(target: Target, voice: Voice, job_id: str, scene: Scene) -> SpokenSce
     if target.objects.exists(marker):
         return decode(target.objects.get(marker), SpokenScene, name=marker)
     utterance = voice.speak(scene.text)
-    faults.point("scene.spoken", marker)
     if not utterance.samples:
         return SpokenScene(index=scene.index, key="", sha256="", samples=0, words=())
     wav = keys.scene_audio(job_id, inputs)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import selectors
 import signal
 import subprocess
 import sys
+import tempfile
+import weakref
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from mangavid import config
+from mangavid import config, faults
 from mangavid.errors import TtsFailed
 from mangavid.models import Word
 from mangavid.ports import Utterance
@@ -25,6 +32,9 @@ VOLUME = 60
 LONGEST = 10_000
 _HINT = "the text can be changed in the sidecar; mangavid retry takes the chapter up again"
 _SYSTEM_LIBRARY = "libespeak-ng.so.1"
+#: Seconds beyond a text's own limit until its worker is given up too.
+_GRACE = 10.0
+_Said = TypeVar("_Said")
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -35,13 +45,27 @@ class Engine(msgspec.Struct, frozen=True):
     worker: str = espeak_worker.__file__
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    """The first line of the worker's answer."""
+class _About(msgspec.Struct, frozen=True):
+    """The first line that a worker says."""
 
     version: str
     rate: int
-    words: tuple[tuple[int, int], ...]
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """What a worker says of a text: how speaking it ended, and why."""
+
+    status: int
+    said: str
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """The first line of a spoken text's file."""
+
+    words: list[tuple[int, int]]
     end: int
+    bytes: int
+    crc32: int
 
 
 def find_engine() -> Engine:
@@ -63,15 +87,33 @@ class EspeakVoice:
     ``key`` covers the engine's version and files, the voice's settings and our own reading rules.
     """
 
-    def __init__(self, settings: config.Voice, *, engine: Engine | None = None, timeout: float = 60.0) -> None:
-        """Raises TtsFailed where eSpeak NG can't be started. ``timeout``: seconds a text may take."""
+    def __init__(
+        self,
+        settings: config.Voice,
+        *,
+        spool: Path | None = None,
+        engine: Engine | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        """Raises TtsFailed where eSpeak NG can't be started. ``timeout``: seconds a text may take.
+
+        What is spoken goes through files in ``spool``, and they stay there where this process is killed: who comes
+        after it takes them from there, even the one that was being spoken. Without it, they go with this object.
+        """
         self._settings = settings
         self._engine = engine or find_engine()
         self._timeout = timeout
-        answer, _ = self._run("")
+        self._idle: list[_Worker] = []
+        self._used: list[Path] = []
+        own = None if spool else tempfile.TemporaryDirectory(prefix="mangavid-voice-")
+        self._spool = spool or Path(own.name if own else "")
+        weakref.finalize(self, _close, self._idle, self._used, own)
+        worker = self._start()
+        self._idle.append(worker)
+        self._rate = worker.about.rate
         files = _fingerprint(self._engine, settings.name)
         self.key = (
-            f"espeak-{answer.version}-{files}-{settings.name}-{settings.words_per_minute}-{settings.pitch}"
+            f"espeak-{worker.about.version}-{files}-{settings.name}-{settings.words_per_minute}-{settings.pitch}"
             f"-v{VOLUME}-n{NORMALISER_VERSION}"
         )
 
@@ -93,56 +135,60 @@ class EspeakVoice:
         from mangavid.voices import sound
 
         raw = np.frombuffer(pcm, dtype=np.int16)
-        trimmed, cut = sound.trim(raw, answer.rate)
-        samples = sound.fade(sound.resample(trimmed, answer.rate))
+        trimmed, cut = sound.trim(raw, self._rate)
+        samples = sound.fade(sound.resample(trimmed, self._rate))
         duration = len(samples) / sound.RATE
         least, most = expected_seconds(said.text, self._settings.words_per_minute)
         if not 0.3 * least <= duration <= 3.0 * most:
             raise self._failed(text, f"it took {duration:.2f} s where about {least:.2f} s were expected")
         if sound.rms_db(samples) <= -60.0:
             raise self._failed(text, "the audio is silent")
-        events = [(position, sample / answer.rate - cut) for position, sample in answer.words]
-        end = min(answer.end / answer.rate - cut, duration) if answer.end else duration
+        events = [(position, sample / self._rate - cut) for position, sample in answer.words]
+        end = min(answer.end / self._rate - cut, duration) if answer.end else duration
         starts = [min(start, end) for start in align.times(said, events, duration)]
         words: tuple[Word, ...] = align.words(tokens, said, starts, end)
         return Utterance(wav=sound.wav(samples), samples=len(samples), words=words)
 
     def _run(self, text: str) -> tuple[_Answer, bytes]:
-        """One worker process: its answer and its samples."""
-        engine, settings = self._engine, self._settings
-        order = {
-            "text": text,
-            "voice": settings.name,
-            "rate": settings.words_per_minute,
-            "pitch": settings.pitch,
-            "volume": VOLUME,
-        }
-        # eSpeak NG silently drops a data path longer than some 160 characters: it gets «.», and the folder as its own.
-        data, folder = (".", engine.data) if engine.data else ("", None)
+        """Words and samples of a text: as spoken now, or found in the spool."""
+        out = self._spool / f"{hashlib.sha256(f'{self.key} {text}'.encode()).hexdigest()[:32]}.spoken"
+        self._used.append(out)
+        if (found := _read(out)) is not None:
+            return found
+        self._spool.mkdir(parents=True, exist_ok=True)
+        out.unlink(missing_ok=True)
+        worker = self._idle.pop() if self._idle else self._start()
         try:
-            done = subprocess.run(
-                [sys.executable, "-I", "-S", engine.worker, engine.library, data],
-                input=msgspec.json.encode(order),
-                capture_output=True,
-                timeout=self._timeout,
-                cwd=folder,
-                env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise self._failed(text, f"it was not done after {self._timeout:g} s") from None
-        except OSError as problem:
-            raise self._failed(text, f"it could not be started ({problem})") from problem
-        if done.returncode != 0:
-            raise self._failed(text, _why(done.returncode, done.stderr))
-        head, _, pcm = done.stdout.partition(b"\n")
-        try:
-            answer = msgspec.json.decode(head, type=_Answer)
-        except msgspec.MsgspecError as problem:
-            raise self._failed(text, f"its answer was cut off ({len(done.stdout)} bytes)") from problem
-        if answer.rate <= 0 or len(pcm) % 2:
+            ended = worker.speak(text, out, self._timeout)
+        except _Dead as dead:
+            raise self._failed(text, str(dead)) from None
+        self._idle.append(worker)
+        if ended.status == -signal.SIGALRM:
+            raise self._failed(text, f"it was not done after {self._timeout:g} s")
+        if ended.status:
+            raise self._failed(text, _why(ended.status, ended.said))
+        if ended.said != espeak_worker.THERE:
+            faults.point("scene.spoken", out.stem)
+        answer = _read(out)
+        if answer is None:
             raise self._failed(text, "its audio was cut off")
-        return answer, pcm
+        return answer
+
+    def _start(self) -> _Worker:
+        settings = self._settings
+        try:
+            return _Worker(
+                self._engine,
+                {
+                    "voice": settings.name,
+                    "rate": settings.words_per_minute,
+                    "pitch": settings.pitch,
+                    "volume": VOLUME,
+                },
+                self._timeout,
+            )
+        except _Dead as dead:
+            raise self._failed("", str(dead)) from None
 
     def _failed(self, text: str, reason: str) -> TtsFailed:
         if not text:
@@ -173,15 +219,110 @@ def expected_seconds(text: str, words_per_minute: int) -> tuple[float, float]:
     return fixed + 60.0 / words_per_minute * least, fixed + 60.0 / words_per_minute * most
 
 
-def _why(returncode: int, stderr: bytes) -> str:
-    if returncode < 0:
+class _Dead(Exception):
+    """Why a worker can't be used (any more)."""
+
+
+class _Worker:
+    """A process that has eSpeak NG loaded and forks itself for each text; one text at a time."""
+
+    def __init__(self, engine: Engine, settings: dict[str, object], timeout: float) -> None:
+        """Raises _Dead."""
+        # eSpeak NG silently drops a data path longer than some 160 characters: it gets «.», and the folder as its own.
+        data, folder = (".", engine.data) if engine.data else ("", None)
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         try:
-            name = signal.Signals(-returncode).name
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", engine.worker, engine.library, data],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                bufsize=0,
+                cwd=folder,
+                env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+                start_new_session=True,  # Ctrl-C is for the run, which ends with what it has begun
+            )
+        except OSError as problem:
+            self._complaints.close()
+            raise _Dead(f"it could not be started ({problem})") from problem
+        self.about = self._ask(settings, timeout, _About)
+
+    def speak(self, text: str, out: Path, seconds: float) -> _Ended:
+        """Raises _Dead."""
+        order = {"text": text, "out": str(out.absolute()), "seconds": seconds}
+        return self._ask(order, seconds + _GRACE, _Ended)
+
+    def _ask(self, order: dict[str, object], seconds: float, kind: type[_Said]) -> _Said:
+        """One line out, one line back. Whatever else comes ends the process: _Dead."""
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        answer = bytearray()
+        try:
+            process.stdin.write(msgspec.json.encode(order) + b"\n")
+            with selectors.DefaultSelector() as selector:
+                selector.register(process.stdout, selectors.EVENT_READ)
+                while not answer.endswith(b"\n"):
+                    if not selector.select(seconds):
+                        raise _Dead(f"it was not done after {seconds:g} s")
+                    piece = process.stdout.read(1 << 16)
+                    if not piece:
+                        raise _Dead(self._obituary())
+                    answer += piece
+            return msgspec.json.decode(answer, type=kind)
+        except BrokenPipeError:
+            raise _Dead(self._obituary()) from None
+        except msgspec.MsgspecError:
+            raise _Dead(f"its answer was cut off ({len(answer)} bytes)") from None
+        finally:
+            if not answer.endswith(b"\n"):
+                self.end()
+
+    def _obituary(self) -> str:
+        code = self._process.wait()
+        self._complaints.seek(0)
+        return _why(code, self._complaints.read().decode("utf-8", "replace"))
+
+    def end(self) -> None:
+        """With all that it started, at once."""
+        if self._complaints.closed:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._complaints):
+            assert file is not None
+            file.close()
+
+
+def _close(workers: Sequence[_Worker], files: Sequence[Path], own: tempfile.TemporaryDirectory[str] | None) -> None:
+    for worker in workers:
+        worker.end()
+    for file in files:
+        file.unlink(missing_ok=True)
+    if own is not None:
+        own.cleanup()
+
+
+def _read(file: Path) -> tuple[_Answer, bytes] | None:
+    """A spoken text; None where there is none, or not all of it."""
+    try:
+        head, _, pcm = file.read_bytes().partition(b"\n")
+        answer = msgspec.json.decode(head, type=_Answer)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+    whole = len(pcm) == answer.bytes and len(pcm) % 2 == 0 and zlib.crc32(pcm) == answer.crc32
+    return (answer, pcm) if whole else None
+
+
+def _why(code: int, said: str) -> str:
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
         except ValueError:
-            name = f"signal {-returncode}"
+            name = f"signal {-code}"
         return f"it was ended by {name}"
-    lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else f"it ended with exit code {returncode}"
+    lines = said.strip().splitlines()
+    return lines[-1] if lines else f"it ended with exit code {code}"
 
 
 def _fingerprint(engine: Engine, voice: str) -> str:

@@ -1,18 +1,29 @@
-"""One text to speech with eSpeak NG, in a process of its own: ``python -I -S espeak_worker.py LIBRARY DATA``.
+"""Texts to speech with eSpeak NG, each in a process of its own: ``python -I -S espeak_worker.py LIBRARY DATA``.
 
 eSpeak NG keeps state between utterances (the same text twice in one process gives different samples), has one global
-voice per process and may crash on odd data; a process that lives for one text has none of these troubles. So this file
-imports the standard library only, nothing of mangavid, and starts in some 20 ms.
+voice per process and may crash on odd data. So the library is loaded and set up once, and each text is spoken in a
+fork of that: none has a past, and none can take another with it. This file imports the standard library only, nothing
+of mangavid.
 
-stdin: JSON ``{"text", "voice", "rate", "pitch", "volume"}``. An empty ``text`` asks for the version only.
-stdout: one line of JSON ``{"version", "rate", "words": [[position, sample], …], "end": sample}``, then the samples
-(mono, signed 16-bit, native order). ``position`` counts characters of ``text`` from 0; ``sample`` counts from the
-start of the audio. Exit code 3 with one line on stderr: eSpeak NG could not start or refused.
+stdin: a line of JSON ``{"voice", "rate", "pitch", "volume"}``, then a line a text: ``{"text", "out", "seconds"}``.
+stdout: a line ``{"version", "rate"}``, then a line a text: ``{"status", "said"}``: how its fork ended (0, an exit code,
+or minus the signal that ended it) and why, or ``"there"`` where ``out`` had it already.
+
+``out`` is a file that appears whole or not at all: a line of JSON ``{"words": [[position, sample], …], "end": sample,
+"bytes", "crc32"}``, then the samples (mono, signed 16-bit, native order). ``position`` counts characters of the text
+from 0; ``sample`` counts from the start of the audio. A fork outlives whoever asked for it, so that what is being
+spoken when they are killed is found by those who come after; ``seconds`` is how long it may take.
 """
 
 import ctypes
+import fcntl
 import json
+import os
+import signal
 import sys
+import zlib
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 # espeak-ng/speak_lib.h
 SYNCHRONOUS = 2
@@ -21,6 +32,11 @@ POSITION_IN_CHARACTERS = 1
 TEXT_IS_UTF8 = 1
 RATE, VOLUME, PITCH = 1, 2, 3
 EVENTS_OVER, WORD, END = 0, 1, 5
+
+#: In ``said``: the file was there, nothing was spoken.
+THERE = "there"
+
+Speak = Callable[[str, BinaryIO], None]
 
 
 class Event(ctypes.Structure):
@@ -46,9 +62,8 @@ def refused(reason: str) -> SystemExit:
     return SystemExit(3)
 
 
-def main() -> None:
-    library, data = sys.argv[1], sys.argv[2]
-    order = json.load(sys.stdin.buffer)
+def engine(library: str, data: str, settings: dict[str, Any]) -> tuple[dict[str, Any], Speak]:
+    """What the engine is, and the function that speaks a text into a file."""
     try:
         espeak = ctypes.CDLL(library)
     except OSError as problem:
@@ -76,19 +91,88 @@ def main() -> None:
             i += 1
         return 0
 
-    callback = Callback(receive)  # kept in a variable: eSpeak NG holds only its address
+    callback = Callback(receive)
     espeak.espeak_SetSynthCallback(callback)
-    if espeak.espeak_SetVoiceByName(order["voice"].encode()) != 0:
-        raise refused(f"it has no voice {order['voice']}")
-    for parameter, value in ((RATE, order["rate"]), (VOLUME, order["volume"]), (PITCH, order["pitch"])):
+    if espeak.espeak_SetVoiceByName(settings["voice"].encode()) != 0:
+        raise refused(f"it has no voice {settings['voice']}")
+    for parameter, value in ((RATE, settings["rate"]), (VOLUME, settings["volume"]), (PITCH, settings["pitch"])):
         espeak.espeak_SetParameter(parameter, value, 0)
-    if order["text"]:
-        text = order["text"].encode() + b"\0"
-        status = espeak.espeak_Synth(text, len(text), 0, POSITION_IN_CHARACTERS, 0, TEXT_IS_UTF8, None, None)
+
+    def speak(text: str, file: BinaryIO, _kept: object = callback) -> None:  # eSpeak NG holds only its address
+        data = text.encode() + b"\0"
+        status = espeak.espeak_Synth(data, len(data), 0, POSITION_IN_CHARACTERS, 0, TEXT_IS_UTF8, None, None)
         if status != 0 or espeak.espeak_Synchronize() != 0:
-            raise refused(f"it could not speak (status {status})")
-    header = {"version": version, "rate": rate, "words": words, "end": end}
-    sys.stdout.buffer.write(json.dumps(header).encode() + b"\n" + samples)
+            raise SystemExit(f"it could not speak (status {status})")
+        write(file, samples, words, end)
+
+    return {"version": version, "rate": rate}, speak
+
+
+def write(file: BinaryIO, samples: bytes | bytearray, words: list[tuple[int, int]], end: int) -> None:
+    """The answer to a text."""
+    header = {"words": words, "end": end, "bytes": len(samples), "crc32": zlib.crc32(samples)}
+    file.write(json.dumps(header).encode() + b"\n" + samples)
+
+
+def serve(about: dict[str, Any], speak: Speak) -> None:
+    """Say what the engine is, then speak texts until stdin ends."""
+    tell(about)
+    for line in sys.stdin.buffer:
+        order = json.loads(line)
+        source, target = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(source)
+            os.close(sys.stdout.fileno())  # else whoever asked would not see that this process has ended
+            _in_fork(order, speak, target)
+        os.close(target)
+        with os.fdopen(source, "rb") as words:
+            said = words.read(1 << 16).decode("utf-8", "replace")
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        tell({"status": status, "said": said})
+
+
+def tell(answer: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+    try:
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # whoever asked is gone
+        os._exit(0)
+
+
+def _in_fork(order: dict[str, Any], speak: Speak, words: int) -> None:
+    """Speak one text and end this process, by the kernel's hand where it takes too long."""
+    code = 1
+    try:
+        signal.setitimer(signal.ITIMER_REAL, order["seconds"])
+        if not _spoken(order["out"], order["text"], speak):
+            os.write(words, THERE.encode())
+        code = 0
+    except SystemExit as reason:
+        os.write(words, str(reason.code).encode())
+    except BaseException as problem:
+        os.write(words, f"{type(problem).__name__}: {problem}".encode())
+    finally:
+        os._exit(code)
+
+
+def _spoken(out: str, text: str, speak: Speak) -> bool:
+    """Whether the text was spoken now. Of two that are asked for the same, one waits for the other's file."""
+    part = f"{out}.part"
+    with open(part, "a+b") as file:  # noqa: PTH123 - pathlib takes time to load
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.exists(out):  # noqa: PTH110
+            return False
+        file.truncate(0)  # of one that was killed
+        speak(text, file)
+        file.flush()
+        os.rename(part, out)  # noqa: PTH104
+    return True
+
+
+def main() -> None:
+    about, speak = engine(sys.argv[1], sys.argv[2], json.loads(sys.stdin.buffer.readline()))
+    serve(about, speak)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
+import sys
+import time
 import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 from mangavid import config
 from mangavid.errors import TtsFailed
 from mangavid.ports import Utterance
-from mangavid.voices import align, sound
+from mangavid.voices import align, espeak_worker, sound
 from mangavid.voices.espeak import Engine, EspeakVoice, find_engine
 from mangavid.voices.spoken import to_spoken
 
@@ -38,16 +41,17 @@ def samples_of(utterance: Utterance) -> sound.Samples:
 
 
 def worker(folder: Path, code: str) -> Engine:
-    """An engine whose worker answers the version question as it should and then runs ``code``."""
+    """An engine that runs ``code`` for each text, in a fork of the worker's real server."""
     script = folder / "worker.py"
     script.write_text(
         "import json, os, signal, sys, time\n"
-        "order = json.load(sys.stdin)\n"
-        "header = {'version': '0', 'rate': 22050, 'words': [], 'end': 0}\n"
-        "def answer(pcm): sys.stdout.buffer.write(json.dumps(header).encode() + b'\\n' + pcm)\n"
-        "if not order['text']:\n"
-        "    answer(b'')\n"
-        "else:\n    " + code.replace("\n", "\n    ") + "\n"
+        f"sys.path.insert(0, {str(Path(espeak_worker.__file__).parent)!r})\n"
+        "import espeak_worker\n"
+        "sys.stdin.buffer.readline()\n"
+        "def speak(text, file):\n"
+        "    def answer(pcm): espeak_worker.write(file, pcm, [], 0)\n"
+        "    " + code.replace("\n", "\n    ") + "\n"
+        "espeak_worker.serve({'version': '0', 'rate': 22050}, speak)\n"
     )
     return Engine("none", "", str(script))
 
@@ -190,7 +194,9 @@ def test_a_missing_library_or_data_is_told_with_what_to_install(engine: Engine, 
         ("os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL"),
         ("sys.exit('first\\nphonemes are broken')", "phonemes are broken"),
         ("os._exit(4)", "exit code 4"),
-        ("print('{\"version\": ')", "cut off"),
+        ("os.kill(os.getppid(), signal.SIGKILL); time.sleep(600)", "ended by SIGKILL"),
+        ("file.write(b'{\"words\": ')", "cut off"),
+        ("answer(b'\\x10\\x10' * 60000); file.truncate(50000)", "cut off"),
         ("answer(b'')", "took 0.00 s"),
         ("answer(b'\\0' * 44100)", "took 0.00 s"),
         ("answer(b'\\0')", "cut off"),
@@ -226,3 +232,51 @@ def test_an_engine_without_events_still_gives_every_word_a_time(tmp_path: Path) 
     assert [word.text for word in utterance.words] == ["Xin", "chào", "các", "bạn."]
     assert all(word.end - word.start > 0.3 for word in utterance.words)
     assert utterance.words[-1].end <= utterance.samples / 48_000
+
+
+TONE = (
+    "import array, math\n"
+    "tone = array.array('h', (int(9000 * math.sin(i / 9)) for i in range(44100)))\n"
+    "with open({ledger!r}, 'a') as ledger: ledger.write('spoken\\n')\n"
+    "time.sleep({seconds})\n"
+    "answer(tone.tobytes())"
+)
+
+
+def test_what_was_being_spoken_when_the_run_was_killed_is_not_spoken_again(tmp_path: Path) -> None:
+    ledger, spool = tmp_path / "ledger", tmp_path / "spool"
+    engine = worker(tmp_path, TONE.format(ledger=str(ledger), seconds=1.5))
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from mangavid import config\n"
+        "from mangavid.voices.espeak import Engine, EspeakVoice\n"
+        f"voice = EspeakVoice(config.Voice(), spool=Path({str(spool)!r}), engine=Engine('none', '', sys.argv[1]))\n"
+        "voice.speak('Xin chào các bạn.')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, engine.worker]) as run:
+        while not ledger.exists():
+            time.sleep(0.01)
+        run.kill()
+    after = EspeakVoice(config.Voice(), spool=spool, engine=engine)
+    assert after.speak("Xin chào các bạn.").samples
+    assert ledger.read_text() == "spoken\n"
+
+
+def test_a_spooled_line_that_was_damaged_is_spoken_again(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    engine = worker(tmp_path, TONE.format(ledger=str(ledger), seconds=0))
+    voice = EspeakVoice(config.Voice(), spool=tmp_path / "spool", engine=engine)
+    first = voice.speak("Xin chào các bạn.")
+    assert voice.speak("Xin chào các bạn.") == first and ledger.read_text() == "spoken\n"
+    (spooled,) = (tmp_path / "spool").glob("*.spoken")
+    spooled.write_bytes(spooled.read_bytes()[:-2] + b"\x7f\x7f")
+    assert voice.speak("Xin chào các bạn.") == first and ledger.read_text() == "spoken\nspoken\n"
+
+
+def test_a_voice_that_is_done_leaves_neither_processes_nor_files(tmp_path: Path) -> None:
+    voice = EspeakVoice(config.Voice(), spool=tmp_path)
+    assert voice.speak("Xin chào.").samples and list(tmp_path.iterdir())
+    (process,) = [worker._process for worker in voice._idle]
+    del voice
+    assert process.returncode is not None and not list(tmp_path.iterdir())
