@@ -276,8 +276,13 @@ def _split(region: Region, bands: list[Band], *, across: bool) -> list[Region]:
 
 
 def _share(mask: NDArray[Any]) -> Profile:
-    """The share of ones in each row."""
-    return np.asarray(np.count_nonzero(mask, axis=1) / mask.shape[1], np.float64)
+    """The share of ones in each row (numpy's sum of a small picture's rows takes several times as long)."""
+    ones = mask.view(np.uint8) if mask.dtype == np.bool_ else mask
+    if ones.flags.f_contiguous and not ones.flags.c_contiguous:
+        sums = cv2.reduce(ones.T, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    else:
+        sums = cv2.reduce(ones, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    return np.asarray(sums / mask.shape[1], np.float64)
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -1,12 +1,11 @@
-"""The last look at a finished video, before it is committed: is it what was planned?
+"""Is it what was planned? ``look`` at each segment when it is encoded, ``check`` the finished video before its commit.
 
-PyAV: import this module inside functions. Cheap, because only keyframes are decoded and the sound is not measured
-again: its packets are those that ``sound`` measured.
+PyAV: import this module inside functions. Cheap, because only a segment's keyframes are decoded, by its encoder, and
+the sound is not measured again: the packets of both are what is joined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,14 +25,23 @@ DRIFT = 0.1
 BLACK, BRIGHT_SHARE = 32, 0.002
 
 
-def check(
-    video: Path, timeline: Timeline, settings: config.Video, measured: Measured, page_files: Mapping[int, Path]
-) -> None:
+def check(video: Path, timeline: Timeline, settings: config.Video, measured: Measured) -> None:
     """Raises RenderError naming what is off; ``measured`` is what ``make_soundtrack`` returned for its sound."""
     with refusals("the finished video"):
         _streams(video, timeline, settings)
-        _black(video, timeline, page_files)
     check_sound(timeline, settings, measured)
+
+
+def look(file: Path, segment: Segment, pages: Pages) -> None:
+    """No keyframe of a segment's file may be black, but where its panel is: RenderError."""
+    with refusals(f"segment {segment.index + 1}"), av.open(str(file)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.skip_frame = "NONKEY"
+        for frame in container.decode(stream):
+            plane = frame.planes[0]
+            picture = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+            if _dark(picture[:, : plane.width]) and not _dark_panel(segment, pages):
+                raise _off(f"the picture of segment {segment.index + 1} is black")
 
 
 def _off(what: str) -> RenderError:
@@ -53,41 +61,20 @@ def _streams(video: Path, timeline: Timeline, settings: config.Video) -> None:
             raise _off(f"the picture is {shape}, not {wanted}")
         if (voice.name, voice.sample_rate, voice.channels) != ("aac", SAMPLE_RATE, 2):
             raise _off(f"the sound is {voice.name}, {voice.sample_rate} Hz, {voice.channels} channels")
-        times: list[Fraction] = []
-        for packet in container.demux(picture):
-            if packet.pts is not None and packet.time_base is not None:
-                times.append(packet.pts * packet.time_base)
+        keyframe = {packet.pts: packet.is_keyframe for packet in container.demux(picture) if packet.pts is not None}
+        times = sorted(keyframe)
         if len(times) != timeline.frames:
             raise _off(f"it has {len(times)} frames, planned were {timeline.frames}")
-        if any(time != Fraction(n, timeline.fps) for n, time in enumerate(sorted(times))):
+        ticks = 1 / (picture.time_base or Fraction(1)) / timeline.fps
+        if any(time != n * ticks for n, time in enumerate(times)):
             raise _off("its frames are not evenly spaced")
+        for segment in timeline.segments:
+            if not keyframe[times[segment.first]]:
+                where = segment.first / timeline.fps
+                raise _off(f"there is no keyframe at {where:.1f} s, where a segment begins")
         seconds = float((sound.duration or 0) * (sound.time_base or 0))
         if abs(seconds - timeline.seconds) > DRIFT:
             raise _off(f"the sound lasts {seconds:.2f} s, the picture {timeline.seconds:.2f} s")
-
-
-def _black(video: Path, timeline: Timeline, page_files: Mapping[int, Path]) -> None:
-    """Every segment begins with a keyframe: none may be black (but where its panel is)."""
-    firsts = {segment.first: segment for segment in timeline.segments}
-    seen: set[int] = set()
-    pages = Pages(page_files)
-    with av.open(str(video)) as container:
-        stream = container.streams.video[0]
-        stream.codec_context.skip_frame = "NONKEY"
-        for frame in container.decode(stream):
-            assert frame.pts is not None and frame.time_base is not None
-            number = round(frame.pts * frame.time_base * timeline.fps)
-            if number in firsts:
-                seen.add(number)
-            plane = frame.planes[0]
-            picture = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-            if _dark(picture[:, : plane.width]):
-                segment = max((s for s in timeline.segments if s.first <= number), key=lambda s: s.first)
-                if not _dark_panel(segment, pages):
-                    raise _off(f"the picture is black at {number / timeline.fps:.1f} s")
-    missing = sorted(set(firsts) - seen)
-    if missing:
-        raise _off(f"there is no keyframe at {missing[0] / timeline.fps:.1f} s, where a segment begins")
 
 
 def _dark(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bool:

@@ -88,10 +88,11 @@ class _Work:
     def __init__(self) -> None:
         import cv2
 
-        from mangavid.video import encoder, pictures
+        from mangavid.video import check, encoder, pictures
 
         cv2.setNumThreads(1)
         self._encode_segment = encoder.encode_segment
+        self._look = check.look
         self._new_pages = pictures.Pages
         self._pages = pictures.Pages({})
 
@@ -106,6 +107,7 @@ class _Work:
                 on_frames(done)
 
         self._encode_segment(task.segment, task.settings, self._pages, Path(task.out), on_frame)
+        self._look(Path(task.out), task.segment, self._pages)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ more with every join; here a packet's time is its frame's number, so the last jo
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av  # noqa: TID253 - this file exists for PyAV
+from av.audio.stream import AudioStream  # noqa: TID253
+from av.container import InputContainer  # noqa: TID253
 from av.packet import Packet  # noqa: TID253
 from av.video.stream import VideoStream  # noqa: TID253
 
@@ -21,6 +22,14 @@ from mangavid.errors import RenderError
 from mangavid.video.encoder import TICKS, refusals, timescale
 from mangavid.video.files import commit, disk
 from mangavid.video.timeline import Timeline
+
+if TYPE_CHECKING:
+    #: A packet and when it is decoded, in seconds as a fraction: what compares the tracks' clocks without rounding.
+    _Timed = tuple[Packet[Any], int, int]
+
+#: A segment's index says all that joining needs: no frame of it is decoded to find out more.
+_UNPROBED = {"probesize": "32", "analyzeduration": "0"}
+_UNDECODED: Any = [{"skip_frame": "all"}]  # PyAV's stubs want text; it takes a dictionary a stream
 
 
 def mux(timeline: Timeline, segments: Sequence[Path], soundtrack: Path, out: Path) -> None:
@@ -55,42 +64,57 @@ def _join(timeline: Timeline, segments: Sequence[Path], soundtrack: Path, part: 
             extradata = first.streams.video[0].codec_context.extradata
         video.time_base = Fraction(1, timescale(timeline.fps))
         audio = container.add_stream_from_template(sound.streams.audio[0])
-        for packet in heapq.merge(
-            _video(timeline, segments, extradata, video),
-            (packet for packet in sound.demux(sound.streams.audio[0]) if packet.dts is not None),
-            key=_seconds,
-        ):
-            if packet.stream.type == "audio":
-                packet.stream = audio
+        for packet in _by_time(_video(timeline, segments, extradata, video), _audio(sound, audio)):
             container.mux(packet)
 
 
-def _seconds(packet: Packet[Any]) -> Fraction:
-    assert packet.dts is not None and packet.time_base is not None
-    return packet.dts * packet.time_base
+def _by_time(*tracks: Iterator[_Timed]) -> Iterator[Packet[Any]]:
+    """The packets of all tracks, each track in its own order, merged by the time they are decoded at."""
+    heads = [(track, timed) for track in tracks if (timed := next(track, None))]
+    while heads:
+        earliest = 0
+        for n in range(1, len(heads)):
+            (_, one, scale), (_, least, of) = heads[n][1], heads[earliest][1]
+            if one * of < least * scale:
+                earliest = n
+        track, (packet, _, _) = heads[earliest]
+        yield packet
+        if timed := next(track, None):
+            heads[earliest] = (track, timed)
+        else:
+            del heads[earliest]
 
 
-def _video(
-    timeline: Timeline, files: Sequence[Path], extradata: bytes | None, stream: VideoStream
-) -> Iterator[Packet[Any]]:
+def _audio(sound: InputContainer, stream: AudioStream) -> Iterator[_Timed]:
+    for packet in sound.demux(sound.streams.audio[0]):
+        if packet.dts is not None and packet.time_base is not None:
+            dts, base = packet.dts, packet.time_base
+            packet.stream = stream
+            yield packet, dts * base.numerator, base.denominator
+
+
+def _video(timeline: Timeline, files: Sequence[Path], extradata: bytes | None, stream: VideoStream) -> Iterator[_Timed]:
     """All segments' packets, moved to where their segment begins."""
+    clock = timescale(timeline.fps)
+    tick = Fraction(1, clock)
     for segment, path in zip(timeline.segments, files, strict=True):
         what = f"segment {segment.index + 1} ({path.name})"
-        with av.open(str(path)) as source:
+        with av.open(str(path), options=_UNPROBED, stream_options=_UNDECODED) as source:
             track = source.streams.video[0]
             if track.codec_context.extradata != extradata:
                 raise RenderError(f"{what} was encoded with other settings than the first")
             frames = 0
+            start = segment.first * TICKS
+            scale = (track.time_base or tick) * clock
             for packet in source.demux(track):
-                if packet.dts is None or packet.pts is None or packet.time_base is None:
+                if packet.dts is None or packet.pts is None:
                     continue
-                scale = packet.time_base * timescale(timeline.fps)
-                packet.pts = int(packet.pts * scale) + segment.first * TICKS
-                packet.dts = int(packet.dts * scale) + segment.first * TICKS
+                packet.pts = packet.pts * scale.numerator // scale.denominator + start
+                packet.dts = packet.dts * scale.numerator // scale.denominator + start
                 packet.duration = TICKS
-                packet.time_base = Fraction(1, timescale(timeline.fps))
+                packet.time_base = tick
                 packet.stream = stream
                 frames += 1
-                yield packet
+                yield packet, packet.dts, clock
         if frames != segment.frames:
             raise RenderError(f"{what} has {frames} frames, planned were {segment.frames}")

@@ -84,11 +84,13 @@ class _Render:
         plan = timeline.plan(chapter, script, speech, self._video)
         self._room(plan)
         pages = {page.index: fetch_whole(self._objects, page.key, page.sha256) for page in chapter.pages}
-        with ThreadPoolExecutor(1, thread_name_prefix="sound") as aside:
+        with ThreadPoolExecutor(1, thread_name_prefix="aside") as aside:
             sound = aside.submit(self._soundtrack, plan, speech)
+            picture = aside.submit(_thumbnail, chapter, script, pages)
             self._segments(plan, pages, sound)
             soundtrack, measured = sound.result()
-        self._finish(chapter, script, speech, plan, pages, soundtrack, measured)
+            thumbnail = picture.result()
+        self._finish(chapter, script, speech, plan, soundtrack, measured, thumbnail)
 
     def _room(self, plan: Timeline) -> None:
         """Refuse at once what the disk can't take."""
@@ -183,17 +185,17 @@ class _Render:
         script: Script,
         speech: Speech,
         plan: Timeline,
-        pages: Mapping[int, Path],
         soundtrack: Path,
         measured: Measured,
+        thumbnail: bytes,
     ) -> None:
-        from mangavid.video import captions, check, metadata, mux, thumbnail
+        from mangavid.video import captions, check, metadata, mux
 
         video = self._work / "video.mp4"
         files = [self._objects.fetch(self._stored[one.key]) for one in plan.segments]
         mux.mux(plan, files, soundtrack, video)
         try:
-            check.check(video, plan, self._video, measured, pages)
+            check.check(video, plan, self._video, measured)
         except RenderError:
             # What is wrong is in the parts: a relaunch that reused them would fail the same way.
             self._objects.delete([self._stored[one.key] for one in plan.segments])
@@ -218,7 +220,7 @@ class _Render:
             inputs=inputs,
             video=put("video", video),
             captions=put("captions", captions.srt(plan).encode()),
-            thumbnail=put("thumbnail", thumbnail.make_thumbnail(chapter, script.title or chapter.title, pages)),
+            thumbnail=put("thumbnail", thumbnail),
             metadata=put("metadata", msgspec.json.format(encode(about), indent=2) + b"\n"),
             seconds=plan.seconds,
             lufs=measured.lufs,
@@ -227,6 +229,12 @@ class _Render:
         )
         stamp = self._target.clock.now().isoformat(timespec="microseconds")
         self._lease.commit(protocol.commit_render(plan.job_id, self._lease.epoch, msgspec.to_builtins(rendered), stamp))
+
+
+def _thumbnail(chapter: Chapter, script: Script, pages: Mapping[int, Path]) -> bytes:
+    from mangavid.video.thumbnail import make_thumbnail
+
+    return make_thumbnail(chapter, script.title or chapter.title, pages)
 
 
 def _music_digest(music: str) -> str:

@@ -136,7 +136,7 @@ def test_a_segment_of_other_settings_or_length_is_refused_by_name(rendered: Rend
 
 
 def test_a_good_video_passes(rendered: Rendered) -> None:
-    check.check(rendered.video, rendered.plan, SMALL, rendered.measured, rendered.chapter.pages)
+    check.check(rendered.video, rendered.plan, SMALL, rendered.measured)
 
 
 def shorter(plan: Timeline) -> Timeline:
@@ -167,7 +167,6 @@ def test_what_is_off_is_named(
             plan(rendered.plan) if plan else rendered.plan,
             msgspec.structs.replace(SMALL, **settings),
             msgspec.structs.replace(rendered.measured, **measured),
-            rendered.chapter.pages,
         )
 
 
@@ -183,11 +182,21 @@ def test_a_planned_silence_passes_and_one_over_a_voice_does_not(tmp_path: Path) 
 def test_a_black_picture_is_found_unless_the_panel_is_black(tmp_path: Path) -> None:
     chapter = made(tmp_path, [np.zeros((360, 640), np.uint8)] * 2)
     result = render(tmp_path, chapter, chapter.plan(msgspec.structs.replace(SMALL, captions=False)))
-    check.check(result.video, result.plan, SMALL, result.measured, chapter.pages)
+    for segment, file in zip(result.plan.segments, result.segments, strict=True):
+        check.look(file, segment, pictures.Pages(chapter.pages))
     for file in chapter.pages.values():  # as if the panels had been white all along
         Image.fromarray(np.full((360, 640), 255, np.uint8)).save(file)
-    with pytest.raises(RenderError, match=r"the picture is black at 0.0 s"):
-        check.check(result.video, result.plan, SMALL, result.measured, chapter.pages)
+    for segment, file in zip(result.plan.segments, result.segments, strict=True):
+        with pytest.raises(RenderError, match=f"the picture of segment {segment.index + 1} is black"):
+            check.look(file, segment, pictures.Pages(chapter.pages))
+
+
+def test_a_segment_that_does_not_begin_with_a_keyframe_is_found(rendered: Rendered) -> None:
+    first, *rest = rendered.plan.segments
+    moved = [msgspec.structs.replace(segment, first=segment.first + 1) for segment in rest]
+    plan = msgspec.structs.replace(rendered.plan, segments=(first, *moved))
+    with pytest.raises(RenderError, match=r"there is no keyframe at 1\.5 s, where a segment begins"):
+        check.check(rendered.video, plan, SMALL, rendered.measured)
 
 
 def test_a_truncated_video_is_refused(rendered: Rendered, tmp_path: Path) -> None:
@@ -195,7 +204,7 @@ def test_a_truncated_video_is_refused(rendered: Rendered, tmp_path: Path) -> Non
     for length in (0, 100, len(data) // 2):
         (tmp_path / "cut.mp4").write_bytes(data[:length])
         with pytest.raises(RenderError):
-            check.check(tmp_path / "cut.mp4", rendered.plan, SMALL, rendered.measured, rendered.chapter.pages)
+            check.check(tmp_path / "cut.mp4", rendered.plan, SMALL, rendered.measured)
 
 
 # --- the files beside it --------------------------------------------------------------------------------------------
