@@ -42,7 +42,7 @@ constraints:  ## Pin again, without addresses
 	        -c constraints.txt $$group -o $${group%.in}.txt || exit 1; done
 
 clean:
-	rm -rf $(VENV) .bench-venv .checkov-venv .node build dist $(DEMO)
+	rm -rf $(VENV) .bench-venv .checkov-venv .ministack-venv .node build dist $(DEMO)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
