@@ -82,8 +82,8 @@ Made by `scripts/generate_docs.py` from the commands themselves: change those, n
   `failed`.
 - People read words for states and statuses (`ready`, `working`, `done`, `failed`, `failed 3 times`, `interrupted`,
   `waiting for quota`, `stopped`); `--json` and `history --events` give the names that the state machine uses.
-- Nothing asks a question. No text from outside (a title, a file name) can give the terminal an order or is read as
-  markup.
+- Nothing asks a question but what destroys something (`--yes` answers that) and `mangavid secrets set`, which asks for
+  the value. No text from outside (a title, a file name) can give the terminal an order or is read as markup.
 - `NO_COLOR=1` takes the colours away. `MANGAVID_DEBUG=1` shows the traceback of a bug.
 
 Every command takes `--json`, `--config FILE` (read the settings from this file) and `--home DIR` (keep jobs, history

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from botocore import exceptions as boto  # noqa: TID253 - loaded only by those that call AWS
+from botocore.parsers import ResponseParserError  # noqa: TID253
 
 from mangavid.errors import AuthError, ConfigError, MangavidError, UpstreamUnavailable
 
@@ -49,6 +50,19 @@ _PASSES = {
     "Unavailable",
 }
 _NOT_DEPLOYED = {"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"}
+#: A number is the HTTP status of an answer that names no error of AWS's.
+_NOT_THERE = {
+    "400",
+    "404",
+    "405",
+    "500",
+    "501",
+    "InvalidAction",
+    "NotImplemented",
+    "UnknownAction",
+    "UnknownOperation",
+    "UnknownOperationException",
+}
 
 _SIGN_IN = "set AWS_PROFILE, or sign in again (aws sso login); on AWS: the role is missing"
 
@@ -84,15 +98,33 @@ def failure(problem: Exception, doing: str) -> MangavidError:
         problem, boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | boto.ResponseStreamingError
     ):
         return UpstreamUnavailable(f"{doing}: AWS does not answer ({problem})")
+    if isinstance(problem, ResponseParserError):
+        return UpstreamUnavailable(f"{doing}: an answer in no form of AWS's")
     if isinstance(problem, boto.ParamValidationError):
         return MangavidError(f"{doing}: parameters that AWS does not take")
     return MangavidError(f"{doing}: {type(problem).__name__}: {problem}")
 
 
+def not_there(problem: BaseException) -> bool:
+    """Whether the endpoint does not have that call at all, which is how emulators fail and AWS does not.
+
+    ``problem`` is what ``failure`` made, or what that was made of. Of no use for calls that are answered without a body
+    (S3's HEAD): there a thing that is missing looks the same.
+    """
+    cause = problem.__cause__ if isinstance(problem, MangavidError) else problem
+    if isinstance(cause, boto.ClientError):
+        return code_of(cause) in _NOT_THERE or _status(cause) == 501
+    return isinstance(cause, NotImplementedError | ResponseParserError)
+
+
+def _status(problem: boto.ClientError) -> int:
+    return int(problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
 def _refused(problem: boto.ClientError, doing: str) -> MangavidError:
     code = code_of(problem)
     text = f"{doing}: {code}: {problem.response.get('Error', {}).get('Message', '')}".rstrip(": ")
-    status = int(problem.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    status = _status(problem)
     if code in _BAD_CREDENTIALS:
         return AuthError(text, hint=_SIGN_IN)
     if code in _NO_RIGHT:

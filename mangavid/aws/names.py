@@ -2,7 +2,8 @@
 
 In this region and account, ``manga-pipeline`` being the prefix: ``manga-pipeline`` (state machine, stack, schedule
 group), ``manga-pipeline-<function>``, ``manga-pipeline-jobs`` (table), ``manga-pipeline-renderer`` and ``-uploader``
-(launch templates), ``manga-pipeline-artifacts-<account>-<region>`` (bucket: bucket names are unique worldwide).
+(launch templates), ``/manga-pipeline/renderer`` and ``/uploader`` (log groups),
+``manga-pipeline-artifacts-<account>-<region>`` (bucket: bucket names are unique worldwide).
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class Names(msgspec.Struct, frozen=True):
         """The launch template of ``renderer`` or ``uploader``."""
         return f"{self.prefix}-{name}"
 
+    def log_group(self, worker: str) -> str:
+        """Where machines log that work as ``renderer`` or ``uploader``."""
+        return f"/{self.prefix}/{worker}"
+
     @property
     def machine(self) -> str:
         return self.prefix
@@ -46,3 +51,7 @@ class Names(msgspec.Struct, frozen=True):
 
     def bucket(self, account: str, region: str) -> str:
         return f"{self.prefix}-artifacts-{account}-{region}"
+
+    def code_bucket(self, account: str, region: str) -> str:
+        """Where packages and templates are uploaded to: no part of the stack."""
+        return f"{self.prefix}-code-{account}-{region}"

@@ -13,6 +13,7 @@ and against the roles of the template, both ways.
 | ``launch:renderer`` | the fleet, and all that an instance of this role is launched from |
 | ``instance:renderer`` | instances with this role and the channel's prefix in their tags |
 | ``role:renderer`` | that instance's role, passed to EC2 |
+| ``log:renderer`` | the log group of these machines, with its streams |
 | ``any`` | AWS knows no narrower resource |
 """
 
@@ -49,6 +50,10 @@ def _launches(role: str) -> Grants:
         "iam:PassRole": (f"role:{role}",),
         "ec2:DescribeInstances": ("any",),
     }
+
+
+def _logs(role: str) -> Grants:
+    return {"logs:CreateLogStream": (f"log:{role}",), "logs:PutLogEvents": (f"log:{role}",)}
 
 
 def _attaches(role: str) -> Grants:
@@ -107,6 +112,14 @@ PERMISSIONS: Final[dict[str, Grants]] = {
         "s3:DeleteObject": (_RENDER,),
         "s3:AbortMultipartUpload": (_RENDER, _FINAL),
         **_ANSWER,
+        **_logs("renderer"),
     },
-    "uploader": {_GET: (_JOB, _QUOTA), _UPDATE: (_JOB, _QUOTA), **_LIST, "s3:GetObject": (_FINAL,), **_ANSWER},
+    "uploader": {
+        _GET: (_JOB, _QUOTA),
+        _UPDATE: (_JOB, _QUOTA),
+        **_LIST,
+        "s3:GetObject": (_FINAL,),
+        **_ANSWER,
+        **_logs("uploader"),
+    },
 }

@@ -14,6 +14,7 @@ from typing import Any
 import botocore.session  # noqa: TID253 - loaded only by those that call AWS
 from botocore.config import Config  # noqa: TID253
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: TID253
+from botocore.parsers import ResponseParserError  # noqa: TID253
 
 from mangavid.aws.failures import code_of, failure
 
@@ -74,7 +75,7 @@ class Service:
             if code_of(problem) in expect:
                 raise Refused(code_of(problem), problem.response) from problem
             raise failure(problem, f"{self._name} {operation}") from problem
-        except BotoCoreError as problem:
+        except (BotoCoreError, ResponseParserError, NotImplementedError) as problem:  # the last: moto in this process
             raise failure(problem, f"{self._name} {operation}") from problem
         return answer
 
@@ -91,12 +92,23 @@ class Service:
 
 
 class Clients:
-    """The services of one account and region. Credentials are looked for at the first call, not here."""
+    """The services of one account and region. Credentials are looked for at the first call, not here.
 
-    def __init__(self, region: str | None = None, *, profile: str = "", attempts: int = _ATTEMPTS) -> None:
+    ``silence``: seconds that an answer is waited for.
+    """
+
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        profile: str = "",
+        attempts: int = _ATTEMPTS,
+        silence: float = _READ_SECONDS,
+    ) -> None:
         self._region = region
         self._profile = profile or None
         self._attempts = attempts
+        self._silence = silence
         self._lock = threading.Lock()
         self._session: Any = None
         self._services: dict[str, Service] = {}
@@ -125,8 +137,8 @@ class Clients:
         elsewhere = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")
         config = Config(
             retries={"mode": "standard", "total_max_attempts": self._attempts},
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            connect_timeout=min(_CONNECT_SECONDS, self._silence),
+            read_timeout=self._silence,
             max_pool_connections=16,
             tcp_keepalive=True,
             # A bucket is no host of a server of one's own.

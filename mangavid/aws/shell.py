@@ -10,8 +10,10 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -106,15 +108,28 @@ def _open() -> Target:
 
 
 class Log:
-    """Lines of JSON, each with time, level and message, to ``out`` (standard output)."""
+    """Lines of JSON, each with time, level and message, to ``out`` (standard output). Usable from several threads."""
 
     def __init__(self, clock: Clock, out: TextIO | None = None) -> None:
         self._clock = clock
         self._out = out
+        self._lock = threading.Lock()
+        #: Given every line as well, with its time.
+        self.also: Callable[[datetime, str], None] = lambda _when, _line: None
+
+    def alone(self) -> Log:
+        """To the same output, and nowhere else."""
+        other = Log(self._clock, self._out)
+        other._lock = self._lock
+        return other
 
     def line(self, level: str, message: str, **fields: Any) -> None:
         """Plain ASCII, so that nothing in a text from outside can end a line or give a terminal an order."""
-        entry = {"time": self._clock.now().isoformat(timespec="milliseconds"), "level": level, "message": message}
+        now = self._clock.now()
+        entry = {"time": now.isoformat(timespec="milliseconds"), "level": level, "message": message}
+        text = json.dumps({**entry, **fields}, default=str)
         out = self._out or sys.stdout
-        out.write(json.dumps({**entry, **fields}, default=str) + "\n")
-        out.flush()
+        with self._lock:
+            out.write(text + "\n")
+            out.flush()
+        self.also(now, text)

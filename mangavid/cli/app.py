@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mangavid.cli import config, history, output, quota, retry, run, status, template
+from mangavid.cli import config, history, output, quota, retry, run, secrets, status, template
 from mangavid.cli.menu import Menu
 from mangavid.cli.session import ConfigFile, Home
 from mangavid.errors import Interrupted, MangavidError, StorageFull, UpstreamUnavailable, UsageError
@@ -64,6 +64,7 @@ app.command("history")(history.history)
 app.command("template")(template.template)
 app.add_typer(quota.app, name="quota")
 app.add_typer(config.app, name="config")
+app.add_typer(secrets.app, name="secrets")
 
 
 def main(args: Sequence[str]) -> int:

@@ -26,7 +26,8 @@ class Lease:
     """Claim with ``claim()``, then use as a context manager around the work.
 
     ``notice`` says why the machine is being taken away, or None; it is asked every second or so. ``on_lost`` ends this
-    process where the work has not stopped by itself 50 s after the lease was lost.
+    process where the work has not stopped by itself 50 s after the lease was lost. ``log`` is told what a person who
+    looks for the reason should know: drains, heartbeats that failed, and why the lease was lost.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Lease:
         owner: str,
         notice: Callable[[], str | None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
+        log: Callable[[str], None] = lambda _text: None,
         keep_token: bool = False,
     ) -> None:
         self._target = target
@@ -48,6 +50,7 @@ class Lease:
         self._owner = owner
         self._notice = notice
         self._on_lost = on_lost
+        self._log = log
         self._keep_token = keep_token
         self._token = ""
         self._last_beat = 0.0
@@ -70,13 +73,13 @@ class Lease:
         while True:
             job = self.job()
             if job.epoch != self.epoch:
-                raise LeaseLost(f"{self.job_id} is at epoch {job.epoch}, this worker at {self.epoch}")
+                raise self._lose(f"{self.job_id} is at epoch {job.epoch}, this worker at {self.epoch}")
             if job.token and job.token_epoch == self.epoch:
                 self._token = job.token
                 break
             reason = self._notice()
             if reason or clock.monotonic() > limit:
-                raise LeaseLost(f"no token came for {self.job_id}" + (f": {reason}" if reason else ""))
+                raise self._lose(f"no token came for {self.job_id}" + (f": {reason}" if reason else ""))
             clock.sleep(_POLL_SECONDS)
         self._beat()
         self.progressed()
@@ -112,8 +115,7 @@ class Lease:
         if self._target.clock.monotonic() - self._last_beat > protocol.FRESH_SECONDS:
             self._beat()
         if self.job().epoch != self.epoch:
-            self.lost.set()
-            raise LeaseLost(f"{self.job_id} has moved on from epoch {self.epoch}")
+            raise self._lose(f"{self.job_id} has moved on from epoch {self.epoch}")
 
     def checkpoint(self, done: int, total: int) -> None:
         """Raises LeaseLost where the epoch has moved on."""
@@ -170,8 +172,7 @@ class Lease:
         try:
             return list(self._target.jobs.change(*changes))
         except ConditionFailed as refused:
-            self.lost.set()
-            raise LeaseLost(f"{self.job_id} has another worker, or has moved on: {refused}") from refused
+            raise self._lose(f"{self.job_id} has another worker, or has moved on: {refused}") from refused
 
     def commit(self, *changes: Any) -> None:
         """Conditional writes that say the result is there. Raises LeaseLost where they are refused."""
@@ -179,8 +180,17 @@ class Lease:
         self._change(*changes)
         faults.point("lease.committed")
 
+    def _lose(self, why: str) -> LeaseLost:
+        """From now on this worker is not the one. The error for who asked."""
+        self.lost.set()
+        self._log(f"the lease is lost: {why}")
+        return LeaseLost(why)
+
     def _beat(self) -> None:
-        self._target.callbacks.heartbeat(self._token)
+        try:
+            self._target.callbacks.heartbeat(self._token)
+        except LeaseLost as closed:
+            raise self._lose(str(closed)) from closed
         self._last_beat = self._target.clock.monotonic()
         with contextlib.suppress(ConditionFailed):
             self._target.jobs.change(protocol.beat(self.job_id, self.epoch, self._now()))
@@ -201,20 +211,21 @@ class Lease:
             reason = self._notice()
             if reason and not self.draining.is_set():
                 self.draining.set()
+                self._log(f"drains: {reason}")
             now = clock.monotonic()
             if now - self._last_beat > protocol.FENCE_SECONDS:
-                self.lost.set()
+                self._lose(f"no heartbeat got through for {protocol.FENCE_SECONDS:.0f} s")
                 return
             if now < due:
                 continue
             if now - self._last_progress > protocol.WATCHDOG_SECONDS:
-                self.lost.set()
+                self._lose(f"the work advanced nothing for {protocol.WATCHDOG_SECONDS:.0f} s")
                 return
             due = now + protocol.HEARTBEAT_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
             try:
                 self._beat()
             except LeaseLost:
-                self.lost.set()
                 return
-            except MangavidError:
+            except MangavidError as problem:
+                self._log(f"a heartbeat failed: {problem}")
                 due = now + 5.0

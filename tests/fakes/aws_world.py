@@ -15,6 +15,7 @@ import msgspec
 from mangavid.aws import target_of
 from mangavid.aws.environment import Environment
 from mangavid.aws.instances import ROLES
+from mangavid.aws.names import Names
 from mangavid.clock import SystemClock
 from mangavid.config import Config
 from mangavid.ports import Target, Utterance
@@ -23,7 +24,7 @@ from tests.fakes.memory import FakeClock
 from tests.fakes.providers import BeepVoice, LedgerPublisher, OneLineWriter
 from tests.fakes.stepfunctions import MACHINE, StepFunctions, serving
 
-SERVICES = ("dynamodb", "s3", "ec2", "stepfunctions", "ssm")
+SERVICES = ("dynamodb", "s3", "ec2", "stepfunctions", "ssm", "logs")
 
 
 class HumVoice(BeepVoice):
@@ -109,6 +110,8 @@ def needed(service: str, operation: str, params: dict[str, Any]) -> Iterator[tup
             yield f"states:{operation}", "any"
         case "sfn", _:
             yield f"states:{operation}", "execution"
+        case "cloudwatch-logs", _:
+            yield f"logs:{operation}", f"log:{params['logGroupName'].removeprefix('/manga-pipeline/')}"
         case _:
             yield f"{service}:{operation}", "?"
 
@@ -145,6 +148,8 @@ def aws_world(folder: Path, config: Config | None = None, clock: FakeClock | Non
             phase: ec2.call("create_launch_template", LaunchTemplateName=role, LaunchTemplateData={"ImageId": IMAGE})
             for phase, role in ROLES.items()
         }
+        for role in ROLES.values():
+            CLIENTS["logs"].call("create_log_group", logGroupName=Names(config.aws.prefix).log_group(role))
         environment = Environment(
             config=config,
             table=TABLE,

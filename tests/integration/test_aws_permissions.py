@@ -12,6 +12,9 @@ import pytest
 from mangavid import keys
 from mangavid.aws import shell
 from mangavid.aws.imds import Metadata
+from mangavid.aws.instances import ROLES
+from mangavid.aws.logs import Shipping
+from mangavid.aws.names import Names
 from mangavid.aws.package import FOLDERS
 from mangavid.aws.permissions import PERMISSIONS
 from mangavid.aws.worker import run
@@ -19,6 +22,7 @@ from mangavid.config import Config, Video
 from mangavid.errors import YouTubeQuotaError
 from mangavid.models import Job, job_of
 from mangavid.ports import Change
+from tests.fakes.aws import CLIENTS
 from tests.fakes.aws_world import AwsWorld, aws_world
 from tests.fakes.metadata import served
 from tests.unit.test_aws_functions import Machine, cbz, tagged
@@ -45,8 +49,9 @@ class Story:
 
     def work(self, phase: Any, job: Job) -> None:
         service = Machine(instance_id=job.instance)
-        tagged(service, {"render": "renderer", "upload": "uploader"}[phase], job.job_id, str(job.epoch))
-        with served(service) as base, self.world.being({"render": "renderer", "upload": "uploader"}[phase]):
+        tagged(service, ROLES[phase], job.job_id, str(job.epoch))
+        group = Names().log_group(ROLES[phase])
+        with served(service) as base, self.world.being(ROLES[phase]):
             code = run(
                 phase,
                 {},
@@ -54,6 +59,7 @@ class Story:
                 clock=self.world.clock,
                 end=lambda: None,
                 open_target=lambda: self.target,
+                ship=lambda stream, say: Shipping(CLIENTS["logs"], group, stream, say),
             )
         assert code == 0
 

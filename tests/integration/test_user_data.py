@@ -305,6 +305,7 @@ def test_the_real_package_starts_a_worker_that_calls_aws(
     machine.package = build_groups([group], cache, machine.folder / "out")["worker"].file
     upload(s3, machine.package.read_bytes())
     client(s3, "dynamodb").create_table(**table_definition("the-table"))
+    client(s3, "logs").create_log_group(logGroupName="/manga-pipeline/renderer")
     machine.metadata.about = {
         "instance-id": "i-1",
         "tags/instance/mangavid:job": "a-job",
@@ -316,9 +317,15 @@ def test_the_real_package_starts_a_worker_that_calls_aws(
     told |= {"AWS_ENDPOINT_URL": s3, "AWS_EC2_METADATA_SERVICE_ENDPOINT": imds}
     log = machine.run(s3, imds=imds, environment=told)
     # There is no such job in the table: this machine is not wanted, and leaves.
-    begins, ends = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
+    lines = [line for line in log.splitlines() if line.startswith("{")]
+    begins, lost, ends = (json.loads(line) for line in lines)
     assert (begins["message"], begins["job"], begins["epoch"], begins["instance"]) == ("begins", "a-job", 3, "i-1")
+    assert "another worker" in lost["message"]
     assert (ends["message"], ends["code"]) == ("ends", 0)
+    shipped = client(s3, "logs").get_log_events(
+        logGroupName="/manga-pipeline/renderer", logStreamName="a-job/e3/i-1", startFromHead=True
+    )
+    assert [event["message"] for event in shipped["events"]] == lines
     assert "ec2.renderer.main ended with 0" in log
     assert machine.off == ["-P +270", "-P now"]
 

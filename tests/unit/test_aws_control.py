@@ -234,7 +234,7 @@ def test_a_secret_is_stored_encrypted_replaced_listed_and_removed(aws: Cloud) ->
 def test_a_secret_that_is_not_set_is_told_with_the_command_that_sets_it(aws: Cloud) -> None:
     with pytest.raises(AuthError) as told:
         aws.secrets.get("youtube-token")
-    assert told.value.hint == "mangavid secrets set youtube-token"
+    assert told.value.hint == "mangavid secrets set youtube"
 
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "a b", "a--", "/a"])

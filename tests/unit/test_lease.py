@@ -100,6 +100,27 @@ def test_work_that_stops_by_itself_is_not_ended(world: World) -> None:
     assert not ended.is_set()
 
 
+def test_what_a_person_would_look_for_is_told_while_it_happens(world: World) -> None:
+    said: list[str] = []
+    pulse = Pulse(UpstreamUnavailable("503"), LeaseLost("TaskTimedOut"))
+    with (lease := leased(world, pulse, notice=lambda: "EC2 takes it away", log=said.append)):
+        assert lease.draining.wait(5)
+        world.clock.advance(JUST_DUE)
+        assert pulse.tried.acquire(timeout=5)
+        world.clock.advance(5.1)
+        assert lease.lost.wait(5)
+    assert said == ["drains: EC2 takes it away", "a heartbeat failed: 503", "the lease is lost: TaskTimedOut"]
+
+
+def test_work_that_advances_nothing_loses_its_lease_and_it_is_told_why(world: World) -> None:
+    said: list[str] = []
+    with (lease := leased(world, Pulse(), log=said.append)):
+        lease._last_beat += protocol.WATCHDOG_SECONDS
+        world.clock.advance(protocol.WATCHDOG_SECONDS + 1)
+        assert lease.lost.wait(5)
+    assert said == ["the lease is lost: the work advanced nothing for 600 s"]
+
+
 def test_a_refused_write_tells_the_work_that_the_lease_is_lost(world: World) -> None:
     lease = leased(world, Pulse())
     world.set_job(lease.job_id, epoch=9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
@@ -283,9 +284,26 @@ def test_what_is_temporary_old_or_broken_off_is_deleted_in_time() -> None:
 
 def test_logs_are_kept_as_long_as_the_setting_says() -> None:
     groups = of_type(made(log_days=90), "AWS::Logs::LogGroup")
-    assert len(groups) == len(HANDLERS) + 1
+    assert len(groups) == len(HANDLERS) + 3
     assert {group["RetentionInDays"] for group in groups.values()} == {90}
     assert all(group["KmsKeyId"] for group in groups.values())
+
+
+def test_the_key_serves_the_log_groups_of_this_channel_and_no_other(stack: Json) -> None:
+    (served,) = [
+        one["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+        for one in filled(properties(stack, "OperationsKey")["KeyPolicy"]["Statement"])
+        if one["Sid"] == "Logs"
+    ]
+    groups = {group["LogGroupName"] for group in of_type(stack, "AWS::Logs::LogGroup").values()}
+    assert {"/manga-pipeline/renderer", "/manga-pipeline/uploader"} <= groups
+
+    def covered(group: str) -> bool:
+        arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"
+        return any(fnmatch.fnmatchcase(arn, pattern) for pattern in served)
+
+    assert all(covered(group) for group in groups)
+    assert not any(covered(group) for group in ("/manga/renderer", "/manga-pipeline-2/renderer", "/aws/lambda/x"))
 
 
 # --- machines -------------------------------------------------------------------------------------------------------

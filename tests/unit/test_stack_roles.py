@@ -54,6 +54,8 @@ def resource_of(bound: str) -> tuple[str, Json]:
             return f"{EC2}instance/*", {}
         case "role":
             return f"<{what.capitalize()}Role.Arn>", {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+        case "log":
+            return f"<{what.capitalize()}Logs.Arn>", {}
     assert kind == "any"
     return "*", {}
 
@@ -87,6 +89,8 @@ def test_a_role_reaches_no_object_key_or_item_beyond_those_of_its_code(stack: Js
             keys = condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
             assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}
             assert {f"table:{key.removesuffix('*')}" for key in keys} <= set(PERMISSIONS[name][action])
+        if action.startswith("logs:") and name in WORKERS:
+            assert (action, resource) in calls
         if action == "s3:ListBucket":
             assert {f"bucket:{one}" for one in condition["StringLike"]["s3:prefix"]} <= set(PERMISSIONS[name][action])
 
@@ -190,7 +194,7 @@ def test_without_subnets_of_its_own_a_machine_stays_in_the_vpc() -> None:
 @pytest.mark.parametrize(
     ("image", "owner", "parameter"),
     [
-        ("/aws/service/canonical/ubuntu/x", "099720109477", f"arn:aws:ssm:{REGION}::parameter/aws/service/canonical/*"),
+        ("/aws/service/canonical/ubuntu/x", ["099720109477", "amazon"], f"arn:aws:ssm:{REGION}::parameter/aws/service/canonical/*"),
         ("/aws/service/ami-amazon-linux-latest/x", "amazon", f"arn:aws:ssm:{REGION}::parameter/aws/service/ami-*"),
         ("/my/image", ACCOUNT, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/my/image"),
     ],

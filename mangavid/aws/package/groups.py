@@ -94,6 +94,7 @@ STAYS_HERE: Final = frozenset(
         "__main__.py",
         "_bundle",
         "asl",
+        "aws/deploy",
         "aws/package",
         "aws/stack",
         "aws/userdata.py",

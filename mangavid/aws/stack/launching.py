@@ -12,8 +12,9 @@ from mangavid.config import Aws
 GROUP: Final = "WorkerSecurityGroup"
 ACTIONS: Final = frozenset({"ec2:CreateFleet", "ec2:RunInstances", "ec2:CreateTags"})
 
-#: Publishers of public machine images, by the beginning of the parameter that names their newest one.
-_PUBLISHERS: Final = {"/aws/service/canonical/": "099720109477", "/aws/service/": "amazon"}
+#: Publishers of public machine images, by the beginning of the parameter that names their newest one. Canonical's have
+#: the alias «amazon» too, and AWS does not say which of the two it holds against the condition.
+_PUBLISHERS: Final = {"/aws/service/canonical/": ["099720109477", "amazon"], "/aws/service/": "amazon"}
 
 
 def listed(setting: str) -> list[str]:
@@ -81,7 +82,7 @@ def _image(image: str, actions: list[str]) -> list[Json]:
     images = "arn:${AWS::Partition}:ec2:${AWS::Region}::image/"
     if image.startswith("ami-"):
         return [allow("Image", actions, sub(images + image))]
-    owner: Value = next((one for start, one in _PUBLISHERS.items() if image.startswith(start)), "") or ACCOUNT
+    owner = next((one for start, one in _PUBLISHERS.items() if image.startswith(start)), "") or ACCOUNT
     whose = "" if image.startswith("/aws/service/") else "${AWS::AccountId}"
     parameter = sub(f"arn:${{AWS::Partition}}:ssm:${{AWS::Region}}:{whose}:parameter{image}")
     return [

@@ -1,7 +1,7 @@
 """Roles, made from ``mangavid.aws.permissions``: a role allows the calls that its code makes, and what AWS does for it.
 
-What is added here is no call of the code's: its logs and traces, looking up the image a machine starts from, the
-machine's own package, and the reaper's dead letters.
+What is added here is no call of the code's: a function's logs and traces, looking up the image a machine starts from,
+the machine's own package, and the reaper's dead letters.
 """
 
 from __future__ import annotations
@@ -99,6 +99,10 @@ def _role(_aws: Aws, sid: str, actions: Sequence[str], workers: Sequence[str]) -
     return [allow(sid, actions, given, only_to)]
 
 
+def _log(_aws: Aws, sid: str, actions: Sequence[str], workers: Sequence[str]) -> list[Json]:
+    return [allow(sid, actions, [att(f"{logical(worker)}Logs") for worker in workers])]
+
+
 def _any(_aws: Aws, sid: str, actions: Sequence[str], _bounds: Sequence[str]) -> list[Json]:
     here = {"StringEquals": {"ec2:Region": REGION}}
     kinds = {"Ec2": [one for one in actions if one.startswith("ec2:")]}
@@ -115,5 +119,6 @@ _MAKERS: Mapping[str, _Making] = {
     "launch": _launch,
     "instance": _instance,
     "role": _role,
+    "log": _log,
     "any": _any,
 }

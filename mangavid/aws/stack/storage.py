@@ -138,7 +138,11 @@ def _bucket_policy() -> Json:
 def _key(names: Names) -> Json:
     uses = ["kms:Decrypt", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey"]
     logs = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
-    groups = (f"/aws/lambda/{names.prefix}-*", f"/aws/vendedlogs/states/{names.prefix}*")
+    groups = (
+        f"/aws/lambda/{names.prefix}-*",
+        f"/aws/vendedlogs/states/{names.prefix}*",
+        *(names.log_group(worker) for worker in ("renderer", "uploader")),
+    )
     statements = [
         {  # without this nobody could change or delete the key again
             "Sid": "ThisAccountAdministers",

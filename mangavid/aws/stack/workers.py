@@ -1,4 +1,4 @@
-"""The machines that work on a job: a launch template each for renderer and uploader, and what they are allowed.
+"""The machines that work on a job: a launch template and a log group each for renderer and uploader, and their rights.
 
 A template says all that does not depend on the job. Whoever launches adds type, subnet, market, and tags that name the
 job. Two workers and two roles: the one that decodes pages from outside holds nothing that publishes.
@@ -13,7 +13,7 @@ from mangavid.aws.stack import storage
 from mangavid.aws.stack.code import CodeKeys
 from mangavid.aws.stack.functions import told
 from mangavid.aws.stack.launching import GROUP, vpc
-from mangavid.aws.stack.parts import Json, Value, allow, att, logical, ref, sub, trust
+from mangavid.aws.stack.parts import Json, Value, allow, att, log_group, logical, ref, sub, trust
 from mangavid.aws.stack.rights import made_by, role
 from mangavid.aws.userdata import user_data
 from mangavid.config import Aws, Config
@@ -42,6 +42,7 @@ def resources(config: Config, code: CodeKeys) -> dict[str, Json]:
     made = {GROUP: _security_group(config.aws)}
     for worker in WORKERS:
         name = logical(worker)
+        made[f"{name}Logs"] = log_group(Names(config.aws.prefix).log_group(worker), config.aws.log_days, storage.KEY)
         made |= role(config.aws, worker, _rights(config.aws, worker, code), by=trust("ec2.amazonaws.com"))
         made[f"{name}Profile"] = {
             "Type": "AWS::IAM::InstanceProfile",
