@@ -108,6 +108,12 @@ class NoProgress(JobFailed):
     summary = "A worker was started again and advanced nothing."
 
 
+class DeployFailed(MangavidError):
+    exit_code = 4
+    summary = "What was to stand on AWS could not be made or changed."
+    default_hint = "mangavid deploy tries again"
+
+
 # --- 5: quota -------------------------------------------------------------------------------------------------------
 
 

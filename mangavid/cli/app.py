@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mangavid.cli import config, history, output, quota, retry, run, secrets, status, template
+from mangavid.cli import config, deploy, history, output, quota, retry, rollback, run, secrets, status, template
 from mangavid.cli.menu import Menu
 from mangavid.cli.session import ConfigFile, Home
 from mangavid.errors import Interrupted, MangavidError, StorageFull, UpstreamUnavailable, UsageError
@@ -61,6 +61,8 @@ app.command("run")(run.run)
 app.command("retry")(retry.retry)
 app.command("status")(status.status)
 app.command("history")(history.history)
+app.command("deploy")(deploy.deploy)
+app.command("rollback")(rollback.rollback)
 app.command("template")(template.template)
 app.add_typer(quota.app, name="quota")
 app.add_typer(config.app, name="config")

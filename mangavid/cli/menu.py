@@ -10,7 +10,7 @@ GROUPS = (
     ("Make videos", ("run", "retry")),
     ("See what happens", ("status", "history")),
     ("Limits and settings", ("quota", "config")),
-    ("On AWS", ("secrets", "template")),
+    ("On AWS", ("deploy", "rollback", "secrets", "template")),
 )
 EXAMPLES = (
     ("mangavid run --sample", "a chapter that comes along: see that all works"),

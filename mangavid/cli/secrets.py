@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mangavid.cli import output
+from mangavid.cli import ask, output
 from mangavid.cli.session import ConfigFile, Home, Json, session
-from mangavid.errors import Interrupted, UsageError
+from mangavid.errors import UsageError
 
 if TYPE_CHECKING:
     from mangavid.aws.parameters import Secret
@@ -107,7 +107,13 @@ def delete(
     aws = session(ctx, config, home).settings().config.aws
     secret = _named(name)
     if not yes:
-        _agree(f"Delete the secret {secret.name} of {aws.prefix}? It can't be had back from AWS.", secret)
+        ask.agree(
+            f"Delete the secret {secret.name} of {aws.prefix}? It can't be had back from AWS.",
+            doing="deleting",
+            undone="nothing was deleted",
+            unasked=f"mangavid secrets delete {secret.name} --yes",
+            look="mangavid secrets list",
+        )
     secrets, _ = _opened(aws)
     was = secrets.delete(secret.parameter)
     if as_json:
@@ -176,15 +182,3 @@ def _typed(secret: Secret) -> bytes:
         except getpass.GetPassWarning:
             pass
     raise UsageError("this terminal would show what is typed", hint="--file FILE reads it, or pipe it in")
-
-
-def _agree(question: str, secret: Secret) -> None:
-    """Raises UsageError where nobody can be asked, Interrupted where the answer is not yes."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(
-            "deleting asks first, and this is no terminal", hint=f"mangavid secrets delete {secret.name} --yes"
-        )
-    sys.stderr.write(output.safe(f"{question} Type yes: "))
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Interrupted("nothing was deleted", hint="mangavid secrets list")
