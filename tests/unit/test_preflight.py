@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from botocore.validate import ParamValidator
 
-from mangavid.aws.deploy import preflight
+from mangavid.aws.deploy import actions, preflight
 from mangavid.aws.deploy.preflight import Finding, ensure_service_roles, look, network
 from mangavid.aws.failures import failure, not_there
 from mangavid.aws.names import Names
@@ -382,7 +382,7 @@ def test_a_partition_that_the_definition_does_not_name_is_a_problem(account: Acc
 
 
 def test_who_may_do_everything_is_known_after_few_requests(account: Account) -> None:
-    count = len(preflight.needed(Aws()))
+    count = len(actions.needed(Aws()))
     assert str(count) in one(found(account)["permissions"], "ok").what
     asked = account.asked("SimulatePrincipalPolicy")
     assert len(asked) <= 3
@@ -404,16 +404,16 @@ def test_rights_to_what_the_deploy_makes_are_enough(account: Account) -> None:
     one(checks["permissions"], "ok")
     resources = {ask["ResourceArns"][0] for ask in account.asked("SimulatePrincipalPolicy") if "ResourceArns" in ask}
     assert f"arn:aws:s3:::{names.bucket(ACCOUNT, REGION)}" in resources
-    assert "arn:aws:s3:::some-code/code/x.zip" in resources
+    assert f"arn:aws:s3:::{names.code_bucket(ACCOUNT, REGION)}/code/x.zip" in resources
     assert not any("{" in resource for resource in resources)
 
 
 def test_denied_actions_are_named_and_counted(account: Account) -> None:
     account.answers["SimulatePrincipalPolicy"] = simulation(lambda action, _: not action.startswith("iam:"))
     problem = one(found(account)["permissions"], "problem")
-    actions = [action for action in preflight.needed(Aws()) if action.startswith("iam:")]
-    assert ", ".join(actions[:8]) + f" and {len(actions) - 8} more" in problem.what
-    assert actions[8] not in problem.what
+    denied = [action for action in actions.needed(Aws()) if action.startswith("iam:")]
+    assert ", ".join(denied[:8]) + f" and {len(denied) - 8} more" in problem.what
+    assert denied[8] not in problem.what
     assert USER in problem.hint and "PowerUserAccess" in problem.hint
 
 
@@ -454,28 +454,28 @@ def test_the_root_user_and_federated_ones_are_not_simulated(account: Account, ca
 def test_the_rights_of_every_type_in_the_template_are_known_and_of_no_other() -> None:
     template = made(monthly_budget=5, alarm_email="a@example.org")
     kinds = {resource["Type"] for resource in template["Resources"].values()}
-    assert kinds == {name for name in preflight.ACTIONS if name.startswith("AWS::")}
+    assert kinds == {name for name in actions.ACTIONS if name.startswith("AWS::")}
 
 
 def test_rights_are_asked_for_what_the_settings_make() -> None:
     plain, budget = (
-        preflight.needed(Aws(), made()),
-        preflight.needed(Aws(), made(monthly_budget=5, alarm_email="a@b.c")),
+        actions.needed(Aws(), made()),
+        actions.needed(Aws(), made(monthly_budget=5, alarm_email="a@b.c")),
     )
     assert set(budget) - set(plain) == {"budgets:ModifyBudget", "budgets:ViewBudget", "sns:Subscribe"} | {
         "sns:GetSubscriptionAttributes",
         "sns:Unsubscribe",
     }
-    assert "budgets:ModifyBudget" in preflight.needed(Aws(monthly_budget=5))
-    assert "budgets:ModifyBudget" not in preflight.needed(Aws())
+    assert "budgets:ModifyBudget" in actions.needed(Aws(monthly_budget=5))
+    assert "budgets:ModifyBudget" not in actions.needed(Aws())
     assert "ssm:GetParameter" in plain
-    assert "ssm:GetParameter" not in preflight.needed(Aws(image=IMAGE), made())
+    assert "ssm:GetParameter" not in actions.needed(Aws(image=IMAGE), made())
 
 
 def test_every_action_is_one_that_iam_knows() -> None:
     """One that it does not would fail the simulation of all of them."""
     policies = json.loads((Path(cfnlint.data.AdditionalSpecs.__file__).parent / "Policies.json").read_text("utf-8"))
-    for action in " ".join(preflight.ACTIONS.values()).split():
+    for action in " ".join(actions.ACTIONS.values()).split():
         service, _, name = action.partition(":")
         assert name.lower() in policies[service]["Actions"], action
 
