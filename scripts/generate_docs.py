@@ -27,11 +27,12 @@ MEANINGS = {
     1: "A bug in mangavid. The line says where its details are.",
     2: "The command line or a setting is wrong.",
     3: "A chapter, page, archive or sidecar can't be used, or what was named does not exist.",
-    4: "Jobs failed, and no video was made.",
+    4: "Jobs failed, and no video was made; or what was to stand on AWS could not be made.",
     5: "The day's quota is used up, and nothing was made.",
     6: "A service, tool or disk is unavailable: try again.",
     7: "Credentials are missing, expired or lack a permission.",
     8: "Another run is already at work here.",
+    10: "`mangavid deploy --plan` found something to do, `mangavid drift` a difference. No error.",
     130: "Stopped by Ctrl-C or a signal. `mangavid run` goes on where it stopped.",
 }
 BAR = r"\|"

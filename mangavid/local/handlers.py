@@ -7,22 +7,11 @@ from importlib import import_module
 from typing import Any
 
 from mangavid.errors import MangavidError, told
+from mangavid.functions import MODULES, UNCALLED
 from mangavid.ports import Target
 
 #: Function (without its prefix) = module of mangavid.states.
-FUNCTIONS = {
-    "check-quota": "check_quota",
-    "fetcher": "fetcher",
-    "scriptgen": "scriptgen",
-    "ttsgen": "ttsgen",
-    "start-renderer": "start_renderer",
-    "renderer-callback": "renderer_callback",
-    "start-uploader": "start_uploader",
-    "uploader-callback": "uploader_callback",
-    "cleanup": "cleanup",
-    "increment-counter": "increment_counter",
-    "handle-error": "handle_error",
-}
+FUNCTIONS = {name: module for name, module in MODULES.items() if name not in UNCALLED}
 PREFIX = "manga-pipeline-"
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]

@@ -6,21 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mangavid.functions import MODULES
+
 #: Function, without the channel's prefix, to the folder of its handler in ``lambdas/``.
-FOLDERS: Final = {
-    "check-quota": "check_quota",
-    "fetcher": "fetcher",
-    "scriptgen": "scriptgen",
-    "ttsgen": "ttsgen",
-    "start-renderer": "start_renderer",
-    "renderer-callback": "renderer_callback",
-    "start-uploader": "start_uploader",
-    "uploader-callback": "uploader_callback",
-    "cleanup": "cleanup",
-    "increment-counter": "increment_counter",
-    "handle-error": "handle_error",
-    "reaper": "reaper",
-}
+FOLDERS: Final = MODULES
 
 #: Function, without the channel's prefix, to its handler as Lambda names it.
 HANDLERS: Final = {function: f"lambdas.{folder}.handler.handler" for function, folder in FOLDERS.items()}
