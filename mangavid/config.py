@@ -151,7 +151,10 @@ class Aws(Section, frozen=True):
 
 
 class Config(Section, frozen=True):
-    target: Annotated[Literal["local"], Meta(description="Where the pipeline runs: local (this machine).")] = "local"
+    target: Annotated[
+        Literal["local", "aws"],
+        Meta(description="Where the pipeline runs: local (this machine), or aws (what mangavid deploy put there)."),
+    ] = "local"
     language: Annotated[Literal["vi"], Meta(description="Language of the narration.")] = "vi"
     quota: Quota = Quota()
     source: Source = Source()

@@ -1,4 +1,4 @@
-"""The functions of the pipeline: their names on AWS without the channel's prefix, and the module that each stands for."""
+"""The functions of the pipeline: their names on AWS without the channel's prefix, and the modules they stand for."""
 
 from __future__ import annotations
 

@@ -312,6 +312,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 # --- all of them together ---
 
 
+def always() -> bool:
+    return True
+
+
 def silent(job_id: str, done: int, total: int, unit: str) -> None:
     """Progress that nobody watches."""
 
@@ -336,3 +340,5 @@ class Target:
     voice: Callable[[], Voice]
     publisher: Callable[[], Publisher]
     progress: Callable[[str, int, int, str], None] = silent
+    #: Whether something drives the executions that are RUNNING now. On AWS it always does; here a run may have stopped.
+    driven: Callable[[], bool] = always

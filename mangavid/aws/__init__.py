@@ -102,6 +102,6 @@ def _voice(config: Config) -> Voice:
 
 
 def _publisher(environment: Environment) -> Publisher:
-    from mangavid.aws.library import BucketPublisher
+    from mangavid.aws.publisher import BucketPublisher
 
     return BucketPublisher(environment.bucket)

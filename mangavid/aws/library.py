@@ -1,4 +1,4 @@
-"""Chapters in the artifact bucket, and finished videos that stay there.
+"""Chapters in the artifact bucket.
 
 A chapter is a CBZ or ZIP file below ``library/``, its narration a JSON sidecar beside it or in it. Its ``ref`` is the
 object's key, so that a series' folder and a file's name tell the same as they do on a disk.
@@ -6,7 +6,7 @@ object's key, so that a series' folder and a file's name tell the same as they d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ import msgspec
 from mangavid.aws.objects import S3Objects
 from mangavid.errors import BadInput, BadSidecar, SourceNotFound
 from mangavid.keys import digest
-from mangavid.models import Rendered
-from mangavid.ports import Fetched, Found, Publication
+from mangavid.ports import Fetched, Found
 from mangavid.sources.local import ChapterSource
 from mangavid.sources.names import page_order
 
@@ -87,15 +86,3 @@ def _narration(chapter: str) -> str:
 
 def _no_yaml(_data: bytes, name: str) -> Any:
     raise BadSidecar(f"{name}: a narration on AWS is JSON", hint="write it as JSON: the fields are the same")
-
-
-class BucketPublisher:
-    """``ports.Publisher`` where the folder is the bucket: the finished files stay where the renderer put them."""
-
-    name = "folder"
-
-    def __init__(self, bucket: str) -> None:
-        self._bucket = bucket
-
-    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:  # noqa: ARG002 - nothing is moved
-        return Publication(video_id=job_id, where=f"s3://{self._bucket}/{rendered.video.key}")

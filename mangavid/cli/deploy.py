@@ -89,6 +89,8 @@ def put_in_force(
             if not ignore_checks:
                 _refuse(findings, shown=not as_json)
             if not yes:
+                if as_json:
+                    raise UsageError("with --json nobody is asked, and nothing was changed", hint=f"{again} --json")
                 ask.agree(
                     f"Put this in force in {place.region}, account {place.account}?",
                     doing="mangavid deploy",

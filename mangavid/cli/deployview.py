@@ -153,10 +153,9 @@ class LiveView:
         with self._lock:
             count(step, self._done)
             self._follow(step)
-            line = told(step)
-            if not line:
-                return
+        if line := told(step):
             mark, style = _mark(step)
+            # Without the lock: whoever draws what is below holds rich's, and asks for ours.
             self._console.print(output.styled((f"  {mark} {line.removeprefix('note: ')}", style)))
 
     def _follow(self, step: Step) -> None:

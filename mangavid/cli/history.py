@@ -41,7 +41,7 @@ def history(
     if found is None and execution == "last":
         if as_json:
             output.write_json(None)
-        output.say("Nothing has run here yet. To begin: mangavid run --sample, or mangavid run CHAPTER.cbz")
+        output.say(f"Nothing has run {words.to_begin(target.config)}")
         return
     if found is None:
         raise SourceNotFound(f"no execution {execution}", hint="mangavid status lists them")
@@ -53,10 +53,7 @@ def history(
     if as_json:
         output.write_json({"execution": found, "states": visits})
         return
-    from mangavid.local import home_of
-    from mangavid.local.lock import at_work
-
-    tell(found, visits, working=at_work(home_of(target.config)))
+    tell(found, visits, working=target.driven())
 
 
 def _raw(events: list[dict[str, object]], *, as_json: bool) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from typer.core import TyperGroup
 
 GROUPS = (
-    ("Make videos", ("run", "retry")),
-    ("See what happens", ("status", "history")),
+    ("Make videos", ("run", "retry", "stop")),
+    ("See what happens", ("status", "history", "logs")),
     ("Limits and settings", ("quota", "config")),
-    ("On AWS", ("deploy", "rollback", "secrets", "template")),
+    ("On AWS", ("deploy", "rollback", "drift", "destroy", "secrets", "template")),
 )
 EXAMPLES = (
     ("mangavid run --sample", "a chapter that comes along: see that all works"),

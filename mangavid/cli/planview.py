@@ -93,7 +93,10 @@ def change_lines(change: Change) -> Iterator[Line]:
     replaced = change.action == "replace"
     line: Line = [(f"  {mark} ", style), (change.id, style if replaced else ""), (f"  {kind(change.type)}", "dim")]
     if replaced:
-        line.append(("  replaced: made anew, and the one there is deleted", style))
+        fate = "stays, outside the stack" if change.kept else "is deleted"
+        line.append((f"  replaced: made anew, and the one there {fate}", style))
+    elif change.action == "remove" and change.kept:
+        line.append(("  stays as it is, outside the stack", "dim"))
     elif change.perhaps:
         line.append(("  may have to be replaced: AWS decides when it comes to it", "yellow"))
     yield line
@@ -108,9 +111,10 @@ def _group(title: str, properties: Sequence[Property]) -> Iterator[Line]:
 
 
 def _property(one: Property) -> Line:
-    from mangavid.aws.deploy.difference import shown
+    from mangavid.aws.deploy.difference import both
 
-    return [(f"      {one.path}  ", ""), (shown(one.before), "red"), (" → ", "dim"), (shown(one.after), "green")]
+    before, after = both(one)
+    return [(f"      {one.path}  ", ""), (before, "red"), (" → ", "dim"), (after, "green")]
 
 
 def kind(type: str) -> str:

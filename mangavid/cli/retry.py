@@ -1,4 +1,4 @@
-"""``mangavid retry``: take failed jobs up again."""
+"""``mangavid retry``: take failed jobs up again, or an execution that failed itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from mangavid.cli import output
 from mangavid.cli.session import ConfigFile, Home, Json, session
 
 if TYPE_CHECKING:
-    from mangavid.ports import Item
+    from mangavid.ports import Execution, Item, Target
 
 
 def retry(
     ctx: typer.Context,
-    jobs: Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", help="Names, or how they begin.")] = None,
+    jobs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[JOB|EXECUTION]...", help="Names, or how they begin; last: the last execution."),
+    ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="All that failed, however often, or were interrupted.")
     ] = False,
@@ -23,7 +26,10 @@ def retry(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Put failed jobs back to their last good product, for the next run."""
+    """Put failed jobs back to their last good product, for the next run.
+
+    An execution that ended by a failure of its own, or was stopped, goes on in the state where it ended.
+    """
     from mangavid.errors import UsageError
     from mangavid.states import operations
 
@@ -31,17 +37,44 @@ def retry(
     if bool(jobs) == failed:
         raise UsageError("which jobs?", hint="mangavid retry JOB, or mangavid retry --failed for all that failed")
     target = opened.target()
+    redriven: list[str] = []
     if failed:
         again = operations.retry_failed(target.jobs, target.clock)
     else:
-        again = [operations.retry(target.jobs, target.clock, name) for name in jobs or ()]
+        again = []
+        for name in jobs or ():
+            if (execution := _execution(target, name)) is not None:
+                target.executions.redrive(execution.arn)
+                redriven.append(execution.name)
+            else:
+                again.append(operations.retry(target.jobs, target.clock, name))
     if as_json:
-        output.write_json(again)
-    elif not again:
+        output.write_json({"jobs": again, "executions": redriven})
+    elif not again and not redriven:
         output.say("No job has failed. mangavid status shows them all.")
     else:
         for job in again:
             output.write(f"{job['job_id']}  {operations.in_words(job)}")
+        _onwards(target, again, redriven)
+
+
+def _execution(target: Target, name: str) -> Execution | None:
+    """The execution that is meant, where no job is."""
+    from mangavid.states import operations
+
+    if name != "last" and operations.find_job(target.jobs, name) is not None:
+        return None
+    return operations.find_execution(target.executions, name)
+
+
+def _onwards(target: Target, again: list[Item], redriven: list[str]) -> None:
+    if redriven:
+        here = target.config.target == "local"
+        what = f"{', '.join(redriven)} {'goes' if len(redriven) == 1 else 'go'} on where it ended"
+        output.say(f"{what}: mangavid run" if here else f"{what}. To follow it: mangavid run --watch")
+    if again and target.config.target == "aws":
+        output.say(f"To go on with {'it' if len(again) == 1 else 'them'}: mangavid run")
+    elif again:
         output.say(f"To go on with {'it' if len(again) == 1 else 'them'}: {' && '.join(_commands(again))}")
 
 

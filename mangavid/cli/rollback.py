@@ -41,7 +41,7 @@ def rollback(
     if not work.code.exists():
         raise SourceNotFound(f"nothing was deployed as {place.stack} in {place.region}", hint="mangavid deploy")
     if release is None:
-        _list(releases.listed(work.code), as_json=as_json)
+        _list(releases.listed(work.code), stands=work.stack.state().stands, as_json=as_json)
         return
     with view(as_json=as_json, monotonic=clock.monotonic) as seen:
         work = work.with_tell(seen.step)
@@ -58,16 +58,19 @@ def rollback(
     )
 
 
-def _list(listed: Sequence[Release], *, as_json: bool) -> None:
+def _list(listed: Sequence[Release], *, stands: bool, as_json: bool) -> None:
     if as_json:
         output.write_json(listed)
         return
     rows: list[list[output.Cell]] = []
     for place, one in enumerate(listed):
-        state = ("in force", "green") if place == 0 else f"again {one.again}" if one.again else ""
+        again = f"again {one.again}" if one.again else ""
+        state = ("in force", "green") if place == 0 and stands else again
         rows.append([one.id, output.moment(one.time), one.commit, one.who, state])
     output.write_table(["release", "deployed", "commit", "by", ""], rows, folds=["by"])
-    if len(listed) > 1:
+    if listed and not stands:
+        output.say(f"Nothing stands there now. To make it as it was last: mangavid rollback {listed[0].id}")
+    elif len(listed) > 1:
         output.say(f"To go back to the one before: mangavid rollback {listed[1].id}")
     else:
         output.say("There is none to go back to. To deploy what is here: mangavid deploy")

@@ -12,11 +12,12 @@ import typer
 
 from mangavid.cli import checks, output
 from mangavid.cli.session import ConfigFile, Home, Json, session
-from mangavid.errors import BadInput, JobFailed, by_name
+from mangavid.errors import BadInput, Interrupted, JobFailed, UsageError, by_name
 
 if TYPE_CHECKING:
-    from mangavid.local.run import Failed, Made, Outcome
+    from mangavid.config import Config
     from mangavid.ports import Step
+    from mangavid.states.outcome import Failed, Made, Outcome
 
 
 def run(
@@ -32,16 +33,30 @@ def run(
     folder: Annotated[
         str | None, typer.Option("--output", "-o", metavar="DIR", help="Put the videos into this folder.")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "--wait", help="On AWS: follow it until it ends, and leave with its outcome.")
+    ] = False,
     as_json: Json = False,
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Make videos of chapters, or of the library's next ones."""
+    """Make videos of chapters, or of the library's next ones.
+
+    Where the pipeline runs on AWS (the setting target), this starts it there, or follows the run that is at work.
+    """
     from mangavid.cli.progress import view
     from mangavid.clock import SystemClock
 
     flags = {"publisher__folder": ("--output", folder)} if folder else {}
     loaded = session(ctx, config, home).settings(**flags)
+    if loaded.config.target == "aws":
+        if chapters or sample or folder or again:
+            raise UsageError(
+                "on AWS a run takes its chapters from library/ in the bucket, not from this machine",
+                hint="put them there, then mangavid run; or here: MANGAVID_TARGET=local mangavid run CHAPTER.cbz",
+            )
+        _on_aws(loaded.config, watch=watch, as_json=as_json)
+        return
     sources = [*(chapters or ()), *([str(Path(__file__).parents[1] / "sample")] if sample else [])]
     checks.chapters(chapters or ())
     checks.before_run(loaded)
@@ -56,6 +71,39 @@ def run(
                 seen.step(step)
 
         outcome = run_here(loaded.config, sources, again=again, on_step=on_step)
+    tell(outcome, as_json=as_json)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _on_aws(config: Config, *, watch: bool, as_json: bool) -> None:
+    from mangavid.aws.run import start
+    from mangavid.cli.progress import view
+    from mangavid.clock import SystemClock
+    from mangavid.states.outcome import outcome_of
+    from mangavid.states.watch import follow
+
+    started = start(config)
+    execution = started.execution
+    if not watch:
+        if as_json:
+            output.write_json({"execution": execution.name, "arn": execution.arn, "began_now": started.now})
+            return
+        said = "is started" if started.now else "is at work already: nothing was started"
+        output.say(f"{execution.name} {said}. To follow it: mangavid run --watch")
+        return
+    with view(as_json=as_json, monotonic=SystemClock().monotonic) as seen:
+
+        def on_step(step: Step) -> None:
+            with suppress(BrokenPipeError):
+                seen.step(step)
+
+        try:
+            ended = follow(started.target, execution, on_step)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped watching: {execution.name} goes on", hint=f"mangavid stop {execution.name} ends it"
+            ) from None
+    outcome = outcome_of(started.target, [ended])
     tell(outcome, as_json=as_json)
     raise typer.Exit(outcome.exit_code)
 
@@ -104,6 +152,8 @@ def _failed(failed: Failed) -> None:
 def _onwards(outcome: Outcome) -> list[str]:
     """What to type next."""
     new = [made for made in outcome.made if not made.existed]
+    if outcome.status == "ABORTED":
+        return [f"{outcome.execution} was stopped. To go on with what it had in hand: mangavid run"]
     if outcome.failed:
         about = outcome.failed[0].job_id
         look = f"To see more of it: mangavid {f'status {about}' if about else 'history last'}"

@@ -35,11 +35,15 @@ class Session:
         return load_config(self._config, self._flags | more)
 
     def target(self) -> Target:
-        """Where the pipeline runs. Raises ConfigError."""
+        """Where the pipeline runs, by the setting ``target``. Raises ConfigError, and on AWS AuthError."""
+        loaded = self.settings()
+        if loaded.config.target == "aws":
+            from mangavid.aws import open_target as open_aws
+
+            return open_aws(loaded.config)
         from mangavid.cli import checks
         from mangavid.local import open_target
 
-        loaded = self.settings()
         checks.home(loaded)
         return open_target(loaded.config)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _FOLDS = ("title", "about")
 _SPARE = ("changed", "took", "started", "title")
-_NOWHERE = "Nothing has been made here yet. To begin: mangavid run --sample, or mangavid run CHAPTER.cbz"
 
 
 def status(
@@ -27,7 +27,7 @@ def status(
     name: Annotated[
         str, typer.Argument(metavar="[JOB|EXECUTION]", help="One job or execution: its name, how it begins, or: last.")
     ] = "",
-    everything: Annotated[bool, typer.Option("--all", help=f"Show all, not the newest {_SHOWN}.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help=f"Show all, not the first {_SHOWN}.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep showing it while something runs.")] = False,
     as_json: Json = False,
     config: ConfigFile = None,
@@ -46,16 +46,18 @@ def status(
 def _all(target: Target, *, everything: bool, as_json: bool) -> None:
     from mangavid.states import operations
 
-    jobs = list(operations.job_rows(target.jobs))
-    runs = list(operations.runs(target.jobs, target.executions))
+    # One more than is shown tells that there are more.
+    limit = None if everything or as_json else _SHOWN + 1
+    jobs = list(islice(operations.job_rows(target.jobs), limit))
+    runs = list(islice(operations.runs(target.jobs, target.executions), limit))
     if as_json:
         output.write_json({"jobs": jobs, "executions": runs})
         return
     if not jobs and not runs:
-        output.say(_NOWHERE)
+        output.say(f"Nothing has been made {words.to_begin(target.config)}")
         return
-    limit = None if everything else _SHOWN
-    for n, content in enumerate(_tables(target, jobs[:limit], runs[:limit])):
+    shown = None if everything else _SHOWN
+    for n, content in enumerate(_tables(target, jobs[:shown], runs[:shown])):
         if n:
             output.write()
         output.write_table(*content, folds=_FOLDS, spare=_SPARE)
@@ -65,7 +67,7 @@ def _all(target: Target, *, everything: bool, as_json: bool) -> None:
 def _tables(target: Target, jobs: list[Item], runs: list[Run]) -> list[tuple[list[str], list[list[output.Cell]]]]:
     """Headings and rows of the jobs and of the executions, where there are any."""
     now = target.clock.now()
-    working = _at_work(target)
+    working = target.driven()
     told: list[tuple[list[str], list[list[output.Cell]]]] = []
     if jobs:
         driven = _driven(target)
@@ -98,15 +100,15 @@ def _watch(target: Target, name: str, *, as_json: bool) -> None:
     def seen() -> Group:
         if name:
             return Group(*(output.styled(line) for line in _lines(_found(target, name), target)))
-        jobs = list(operations.job_rows(target.jobs))[:_SHOWN]
-        runs = list(operations.runs(target.jobs, target.executions))[:_SHOWN]
+        jobs = list(islice(operations.job_rows(target.jobs), _SHOWN))
+        runs = list(islice(operations.runs(target.jobs, target.executions), _SHOWN))
         width = screen.width
         tables = _tables(target, jobs, runs)
         return Group(*(output.fitted(*content, width, folds=_FOLDS, spare=_SPARE) for content in tables))
 
     screen = output.console(sys.stdout)
     with suppress(KeyboardInterrupt), Live(seen(), console=screen, auto_refresh=False) as live:
-        while _at_work(target) and next(target.executions.list(status="RUNNING"), None) is not None:
+        while target.driven() and next(target.executions.list(status="RUNNING"), None) is not None:
             target.clock.sleep(1.0)
             live.update(seen(), refresh=True)
 
@@ -134,17 +136,9 @@ def _when(job: Item) -> str:
     return output.moment(_text(job, "updated_at"), seconds=False)
 
 
-def _at_work(target: Target) -> bool:
-    """Whether a run drives the executions here now; one that was stopped or killed leaves its execution RUNNING."""
-    from mangavid.local import home_of
-    from mangavid.local.lock import at_work
-
-    return at_work(home_of(target.config))
-
-
 def _driven(target: Target) -> frozenset[str]:
     """The executions that a run drives now."""
-    return frozenset(one.arn for one in target.executions.list(status="RUNNING")) if _at_work(target) else frozenset()
+    return frozenset(one.arn for one in target.executions.list(status="RUNNING")) if target.driven() else frozenset()
 
 
 def _run_row(run: Run, now: datetime, working: bool) -> list[output.Cell]:
@@ -165,7 +159,7 @@ def _took(run: Run, now: datetime) -> str:
 def _onwards(jobs: list[Item], cut: bool) -> None:
     """What to type next."""
     if cut:
-        output.say(f"The newest {_SHOWN} are shown: mangavid status --all shows all.")
+        output.say(f"The first {_SHOWN} are shown: mangavid status --all shows all.")
     failed = [job for job in jobs if job["status"] in ("failed", "quarantined", "interrupted")]
     if failed:
         output.say(f"To see why: mangavid status {failed[0]['job_id']}")
@@ -249,7 +243,7 @@ def _named(state: str) -> str:
 
 
 def _run_lines(run: Run, target: Target) -> list[tuple[str, Any]]:
-    status, _ = words.run(run, working=_at_work(target))
+    status, _ = words.run(run, working=target.driven())
     return [
         ("execution", run.name),
         ("status", f"{status}: mangavid run goes on with it" if status == "stopped" else status),

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mangavid.config import Config
     from mangavid.ports import Item
     from mangavid.states.operations import Run
 
@@ -56,6 +57,13 @@ _STYLES = {
 }
 _UNTOLD = re.compile(r"and (\d+) more problems$")
 _BRIEF = 100
+
+
+def to_begin(config: Config) -> str:
+    """Where nothing was done yet, and what to type."""
+    if config.target == "aws":
+        return "on AWS yet. To begin: mangavid run"
+    return "here yet. To begin: mangavid run --sample, or mangavid run CHAPTER.cbz"
 
 
 def state(name: str) -> str:

@@ -46,6 +46,7 @@ def open_target(
     from mangavid.local.engine.tokens import TokenClient
     from mangavid.local.instances import ProcessInstances
     from mangavid.local.jobs import SqliteJobs
+    from mangavid.local.lock import at_work
     from mangavid.local.objects import FolderObjects
     from mangavid.ports import Target, silent
 
@@ -65,6 +66,7 @@ def open_target(
         voice=lambda: _voice(config, home),
         publisher=lambda: _publisher(config, home),
         progress=progress or silent,
+        driven=lambda: at_work(home),
     )
 
 

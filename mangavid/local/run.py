@@ -14,11 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import msgspec
-
 from mangavid import asl, keys
 from mangavid.config import Config
-from mangavid.errors import BadInput, Interrupted, LeaseLost, Locked, UsageError, by_name
+from mangavid.errors import BadInput, Interrupted, LeaseLost, Locked, UsageError
 from mangavid.local import home_of, open_target, videos_of
 from mangavid.local.engine.interpreter import Engine
 from mangavid.local.handlers import function_handlers
@@ -26,7 +24,7 @@ from mangavid.local.instances import ProcessInstances
 from mangavid.local.lock import LOCK_FILE
 from mangavid.local.sweep import sweep
 from mangavid.local.watch import Watch
-from mangavid.models import Job, job_of
+from mangavid.models import job_of
 from mangavid.ports import Change, Execution, Found, Item, Step
 from mangavid.products import fetch_whole
 from mangavid.protocol import FINISHED
@@ -34,43 +32,10 @@ from mangavid.publishers.folder import paths
 from mangavid.quota import quota_day
 from mangavid.states import dispatch
 from mangavid.states.fetcher import LEFT, job_of_found
+from mangavid.states.outcome import Outcome, outcome_of
 from mangavid.states.runs import current_job
 
 _DRAIN_SECONDS = 30.0
-
-
-class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A chapter that has its video. ``existed``: it was made before, nothing was done now."""
-
-    job_id: str
-    title: str
-    video: str
-    captions: str
-    thumbnail: str
-    metadata: str
-    seconds: float
-    existed: bool = False
-
-
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    job_id: str
-    title: str
-    state: str
-    error: str
-    cause: str
-    hint: str
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a run: ``status`` is the execution's (empty where none was needed)."""
-
-    execution: str
-    status: str
-    made: tuple[Made, ...]
-    failed: tuple[Failed, ...]
-    skipped: tuple[str, ...]
-    quota_reached: bool
-    exit_code: int
 
 
 def run(config: Config, sources: Sequence[str], *, again: bool, on_step: Callable[[Step], None]) -> Outcome:
@@ -131,7 +96,7 @@ class _Run:
                     "nothing to make: no chapter named, and no library folder set",
                     hint="mangavid run CHAPTER.cbz, or set source.library to a folder of chapters",
                 )
-        return self._outcome(driven, existing)
+        return outcome_of(self._target, driven, existing)
 
     def _superseded(self, unfinished: Execution, named: Sequence[Found], again: bool) -> bool:
         """Whether the chapter it has in hand is named now to be made anew, or has changed since: then it is not gone on
@@ -245,88 +210,10 @@ class _Run:
     def _run_item(self, name: str) -> Item:
         return self._target.jobs.get(keys.run_item(name)) or {}
 
-    def _outcome(self, driven: list[Execution], existing: list[str]) -> Outcome:
-        made = [_made(self._job(job_id), existed=True) for job_id in existing]
-        failed: list[Failed] = []
-        notes: list[str] = []
-        reached = False
-        status = ""
-        for one in driven:
-            item = self._run_item(one.name)
-            status = one.status
-            reached = reached or _over_quota(one.output or {})
-            attempted = [self._job(job_id) for job_id in sorted(item.get("attempted", ()))]
-            for job in attempted:
-                if job.status in FINISHED:
-                    made.append(_made(job, existed=False))
-                    notes += [f"{job.title}: {note}" for note in job.notes]
-                elif job.job_id in item.get("failed", ()):
-                    failed.append(_failed(job))
-            tried = {job.source for job in attempted}
-            if one.status != "RUNNING":
-                notes += [f"not tried any more: {ref}" for ref in item.get("sources", ()) if ref not in tried]
-            if item.get("last_failure") and not item.get("failed"):
-                error, cause, hint = (str(item.get(f"last_{part}", "")) for part in ("error", "cause", "hint"))
-                failed.append(_failure("", "", "FetchManga", error, cause, hint))
-        return Outcome(
-            execution=driven[-1].name if driven else "",
-            status=status,
-            made=tuple(made),
-            failed=tuple(failed),
-            skipped=tuple(notes),
-            quota_reached=reached,
-            exit_code=exit_code(made, failed, reached=reached),
-        )
-
-    def _job(self, job_id: str) -> Job:
-        item = self._target.jobs.get(keys.job_item(job_id))
-        assert item is not None, "a run's jobs exist"
-        return job_of(item)
-
 
 def _changed(found: Found, job: Item) -> bool:
     """Whether a chapter, or its narration, is another than when it was taken in."""
     return bool(found.version and job.get("version")) and found.version != job["version"]
-
-
-def exit_code(made: Sequence[Made], failed: Sequence[Failed], *, reached: bool) -> int:
-    """0 where a video was made or nothing was to be made; failures of one kind give that kind's code, else 4."""
-    if made:
-        return 0
-    if failed:
-        codes = {cls.exit_code if (cls := by_name(one.error)) else 4 for one in failed}
-        return codes.pop() if len(codes) == 1 and codes <= {3, 6, 7} else 4
-    return 5 if reached else 0
-
-
-def _over_quota(output: dict[str, Any]) -> bool:
-    """Whether an execution ended over quota: before it began, or when a rendered video was to be published."""
-    refused = output.get("error", {}).get("Error") == "YouTubeQuotaError"
-    return refused or bool(output.get("quota", {}).get("quota_reached"))
-
-
-def _made(job: Job, *, existed: bool) -> Made:
-    video = Path(job.published)
-    return Made(
-        job_id=job.job_id,
-        title=job.title,
-        video=str(video),
-        captions=str(video.with_suffix(".srt")),
-        thumbnail=str(video.with_suffix(".jpg")),
-        metadata=str(video.with_suffix(".json")),
-        seconds=job.rendered.seconds if job.rendered else 0.0,
-        existed=existed,
-    )
-
-
-def _failed(job: Job) -> Failed:
-    return _failure(job.job_id, job.title, job.failed_in, job.error, job.cause, job.hint)
-
-
-def _failure(job_id: str, title: str, state: str, error: str, cause: str, hint: str) -> Failed:
-    cls = by_name(error)
-    hint = hint or (cls.default_hint if cls else "")
-    return Failed(job_id=job_id, title=title, state=state, error=error, cause=cause, hint=hint)
 
 
 @contextmanager

@@ -12,12 +12,20 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import Any, Final
 
 import msgspec
 
+from mangavid import keys
 from mangavid.config import Config
 from mangavid.workers.lease import Lease
 from mangavid.workers.work import work
+
+#: What lines of its log have by its phase.
+WORKERS: Final = {
+    "render": {"worker": "renderer", "state": "WaitForRender"},
+    "upload": {"worker": "uploader", "state": "WaitForUpload"},
+}
 
 
 def main(record_path: str) -> int:
@@ -45,6 +53,21 @@ def main(record_path: str) -> int:
 
     config = msgspec.convert(record["config"], Config)
     target = open_target(config, home=Path(record["home"]))
+    job = target.jobs.get(keys.job_item(record["job_id"])) or {}
+    about = {
+        **WORKERS[record["phase"]],
+        "job": record["job_id"],
+        "epoch": record["epoch"],
+        "execution": job.get("execution", ""),
+        "attempt": int(job.get("sfn_retry", 0)) + 1,
+    }
+
+    def say(level: str, message: str, **fields: Any) -> None:
+        """To its log file, as a machine's log tells it."""
+        entry = {"time": target.clock.now().isoformat(timespec="milliseconds"), "level": level, "message": message}
+        print(json.dumps({**entry, **about, **fields}), file=sys.stderr, flush=True)  # noqa: T201
+
+    say("info", "begins")
     lease = Lease(
         target,
         record["job_id"],
@@ -53,9 +76,12 @@ def main(record_path: str) -> int:
         owner=record["instance"],
         notice=notice,
         on_lost=end,
+        log=lambda text: say("warning", text),
         keep_token=True,
     )
-    return work(target, lease, log=lambda text: print(text, file=sys.stderr))  # noqa: T201 - its log file
+    code = work(target, lease, log=lambda text: say("error", "a bug", where=text))
+    say("info", "ends", code=code)
+    return code
 
 
 if __name__ == "__main__":

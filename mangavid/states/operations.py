@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
+from itertools import islice
+from typing import Literal, get_args
 
 import msgspec
 
 from mangavid import keys, protocol
 from mangavid.config import Config
 from mangavid.errors import BadInput, ConditionFailed, SourceNotFound, UsageError
+from mangavid.models import JobState
 from mangavid.ports import Change, Clause, Clock, Execution, Executions, Item, Jobs
 from mangavid.quota import next_reset, quota_day
 
@@ -115,9 +117,20 @@ def quota_set(jobs: Jobs, config: Config, clock: Clock, daily: int | None) -> Qu
 # --- jobs -----------------------------------------------------------------------------------------------------------
 
 
-def job_rows(jobs: Jobs, *status: str) -> Iterator[Item]:
-    """The job items, newest change first, without what must not be shown."""
-    return (shown(item) for item in jobs.by_status(*status))
+def job_rows(jobs: Jobs) -> Iterator[Item]:
+    """The job items, without what must not be shown: those at work or ready first, then failed, waiting, finished ones.
+
+    Each newest change first. Read as they are asked for: who takes twenty of ten thousand does not read the rest.
+    """
+    finished = protocol.FINISHED
+    waiting = ("awaiting_upload",)
+    ready = tuple(state for state in get_args(JobState) if state not in (*FAILED, *waiting, *finished))
+    seen: set[str] = set()
+    for group in (ready, FAILED, waiting, finished):
+        for item in jobs.by_status(*group):
+            if item["job_id"] not in seen:  # it may go from one to another meanwhile
+                seen.add(str(item["job_id"]))
+                yield shown(item)
 
 
 def shown(item: Item) -> Item:
@@ -224,10 +237,15 @@ def _instead(job: Item) -> str:
 
 
 def runs(jobs: Jobs, executions: Executions) -> Iterator[Run]:
-    """The executions, newest first, each with what its run made."""
-    items = {str(item["key"]): item for item in jobs.runs()}
+    """The executions, newest first, each with what its run made. Read as they are asked for."""
+    known = jobs.runs()
+    items: dict[str, Item] = {}
     for execution in executions.list():
-        yield run_of(execution, items.get(keys.run_item(execution.name), {}))
+        key = keys.run_item(execution.name)
+        # Both are newest first, so a run's item is among the next few; one out of order is asked for by itself.
+        for item in islice(known, 2 if key not in items else 0):
+            items[str(item["key"])] = item
+        yield run_of(execution, items.pop(key, {}) or jobs.get(key) or {})
 
 
 def run_of(execution: Execution, item: Item) -> Run:

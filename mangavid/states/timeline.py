@@ -1,7 +1,8 @@
 """An execution's history as a timeline: one row for each time a state was entered.
 
 Reads events in the shape of GetExecutionHistory, from AWS Step Functions or the local engine. An event belongs to the
-visit that the event before it (``previousEventId``) belongs to; entering a state begins a new visit.
+visit that the event before it (``previousEventId``, which may be left out: then the one before) belongs to; entering a
+state begins a new visit.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def timeline(events: Iterable[Item], *, now: datetime) -> list[Visit]:
     for event in events:
         kind = str(event["type"])
         at = event["timestamp"]
-        visit = owner.get(event.get("previousEventId", 0))
+        visit = owner.get(event.get("previousEventId", event["id"] - 1))
         if kind.endswith("StateEntered"):
             details = event.get("stateEnteredEventDetails", {})
             name = str(details.get("name", ""))

@@ -208,7 +208,7 @@ _OUT_OF_RANGE = [
     ("local.encoders", ["-1", "65"]),
 ]
 _NOT_ALLOWED = [
-    ("target", ["aws", "locale", "'local '", "1"]),
+    ("target", ["cloud", "locale", "'local '", "1"]),
     ("language", ["en", "VI", "no"]),
     ("source.direction", ["right", "RTL", "12"]),
     ("writer.kind", ["openai", "off-line"]),

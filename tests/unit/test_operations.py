@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ import pytest
 from mangavid import keys, protocol
 from mangavid.config import Config
 from mangavid.errors import BadInput, SourceNotFound, UsageError
-from mangavid.ports import Change, Target
+from mangavid.ports import Change, Item, Target
 from mangavid.quota import PACIFIC
 from mangavid.states import operations, runs
 from tests.fakes.memory import FakeClock, FakeExecutions, InMemoryJobs
@@ -152,6 +154,42 @@ def test_jobs_are_shown_newest_first_without_what_would_let_a_reader_act_on_them
     assert [row["job_id"] for row in rows] == ["new", "old"]
     assert "secret" not in str(rows)
     assert "secret" not in str(operations.find_job(jobs, "new"))
+
+
+def test_what_is_at_work_comes_first_then_what_failed_then_what_waits(jobs: InMemoryJobs) -> None:
+    for day, (name, status) in enumerate(
+        [("done", "cleaned"), ("waits", "awaiting_upload"), ("failed", "failed"), ("ready", "voiced")]
+    ):
+        put(jobs, name, status, updated_at=f"2026-11-2{9 - day}T00:00:00+00:00")
+    assert [row["job_id"] for row in operations.job_rows(jobs)] == ["ready", "failed", "waits", "done"]
+
+
+def test_who_takes_a_few_rows_does_not_read_the_rest(jobs: InMemoryJobs) -> None:
+    read: list[str] = []
+
+    class Counted(InMemoryJobs):
+        def by_status(self, *status: str) -> Iterator[Item]:
+            for item in jobs.by_status(*status):
+                read.append(str(item["job_id"]))
+                yield item
+
+    for number in range(100):
+        put(jobs, f"job-{number:03}", "cleaned")
+    assert len(list(islice(operations.job_rows(Counted()), 20))) == 20
+    assert len(read) == 20
+
+
+def test_a_run_whose_item_is_out_of_order_is_found_all_the_same(jobs: InMemoryJobs) -> None:
+    executions = FakeExecutions(FakeClock())
+    for number in range(12):
+        executions.start(f"run-{number}", {})
+        executions.clock.advance(60)
+        stamp = f"2026-11-23T08:{number:02}:00+00:00" if number != 3 else "2020-01-01T00:00:00+00:00"
+        jobs.change(
+            Change(key=keys.run_item(f"run-{number}"), set={"started_at": stamp, "made": frozenset({f"job-{number}"})})
+        )
+    listed = list(operations.runs(jobs, executions))
+    assert [(run.name, run.made) for run in listed] == [(f"run-{n}", (f"job-{n}",)) for n in reversed(range(12))]
 
 
 def test_a_job_is_found_by_its_name_or_how_it_begins(jobs: InMemoryJobs) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from mangavid.cli import progress, run
 from mangavid.cli.progress import LiveView, Pace, PlainView, view
-from mangavid.local.run import Failed, Made, Outcome
 from mangavid.ports import Step
+from mangavid.states.outcome import Failed, Made, Outcome
 
 
 class Terminal(io.StringIO):

@@ -13,8 +13,9 @@ from mangavid.local import home_of, open_target, videos_of
 from mangavid.local.handlers import FUNCTIONS, PREFIX, function_handlers
 from mangavid.local.instances import ProcessInstances
 from mangavid.local.objects import FolderObjects
-from mangavid.local.run import Failed, Made, _run_lock, exit_code, run
+from mangavid.local.run import _run_lock, run
 from mangavid.local.sweep import sweep
+from mangavid.states.outcome import Failed, Made, exit_code
 
 MADE = Made(job_id="j", title="t", video="v", captions="c", thumbnail="t", metadata="m", seconds=1.0)
 

@@ -11,9 +11,12 @@ again, where a stack stands.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,16 +27,18 @@ from mangavid.aws.deploy.fast import Swapped
 from mangavid.aws.deploy.progress import Step, Tell, silent
 from mangavid.aws.deploy.releases import Release
 from mangavid.aws.deploy.site import Site, commit
-from mangavid.aws.deploy.stack import GOOD, STILLBORN, ChangeSet, Stack
+from mangavid.aws.deploy.stack import GOOD, STILLBORN, ChangeSet, Stack, State
 from mangavid.aws.package import Package, Packages, build
 from mangavid.aws.session import Refused
 from mangavid.aws.stack import storage, template
 from mangavid.aws.stack.code import CodeKeys
-from mangavid.aws.stack.functions import SIZES
 from mangavid.aws.stack.machine import MACHINE
 from mangavid.aws.stack.parts import Json, logical
-from mangavid.errors import ConfigError, DeployFailed, SourceNotFound
+from mangavid.errors import ConfigError, DeployFailed, Locked, MangavidError, SourceNotFound
 from mangavid.ports import Clock
+
+#: Keys of packages, in whatever a template names them by.
+_PACKAGE: Final = re.compile(r"code/[a-z0-9-]+-[0-9a-f]{64}\.zip")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,14 +110,16 @@ class Deploy:
         def told(name: str, what: str) -> None:
             self._tell(Step(what="pack", name=name, status=what))
 
-        packages = build(cache / "libraries", cache / "packages", progress=told)
+        return self.wanted_of(build(cache / "libraries", cache / "packages", progress=told))
+
+    def wanted_of(self, packages: Packages) -> Wanted:
+        """What these packages make of these settings. Raises ConfigError."""
         return Wanted(template=self._template(packages), packages=packages.files)
 
     def again(self, release: Release) -> Wanted:
         """What a release had. Raises SourceNotFound where a part of it is gone."""
         made = releases.template_of(self.code, release)
-        there = set(self.code.keys("code"))
-        gone = sorted({fast.code_key(made, name) for name in SIZES} - there)
+        gone = sorted(set(_PACKAGE.findall(template.text(made))) - set(self.code.keys("code")))
         if gone:
             raise SourceNotFound(
                 f"packages of release {release.id} are no longer in the bucket {self.code.name}: {', '.join(gone)}",
@@ -147,10 +154,10 @@ class Deploy:
         own = difference.changes(before, wanted.template)
         beside = difference.beside(before, wanted.template)
         change_set = None
-        if judge and before is not None and there and not state.busy and (own or beside):
+        if judge and before is not None and there and state.changeable and (own or beside):
             change_set = self.stack.propose(self._put(wanted.template), create=False, importing=False)
-            if change_set is not None:
-                own = difference.judged(own, change_set.told)
+            # AWS has the last word: what it takes for the same (an order of making, a description) is no change.
+            own, beside = (difference.judged(own, change_set.told), beside) if change_set else ((), ())
         return Plan(
             stack=self._site.stack,
             fresh=fresh,
@@ -167,7 +174,7 @@ class Deploy:
     def drop(self, plan: Plan) -> None:
         """Take the plan's change set away again."""
         if plan.change_set is not None:
-            self.stack.discard(plan.change_set.arn)
+            self.stack.discard(plan.change_set)
 
     def _restores(self, swapped: Swapped, changes: Sequence[Change]) -> list[str]:
         """What was swapped and CloudFormation will not touch."""
@@ -208,18 +215,24 @@ class Deploy:
         return self.code.url(key)
 
     def apply(self, plan: Plan) -> Outcome:
-        """Put it in force and follow that. Raises DeployFailed, AuthError, UpstreamUnavailable, Interrupted."""
+        """Put it in force and follow that. Raises DeployFailed, AuthError, Locked, UpstreamUnavailable, Interrupted."""
         made = plan.wanted.template
-        if not self.code.exists():
-            self.code.make()
-        if plan.uploads:
-            self.code.upload(plan.uploads, self._tell)
+        try:
+            if plan.fresh or plan.uploads:
+                self.code.ensure()
+            if plan.uploads:
+                self.code.upload(plan.uploads, self._tell)
+        except BaseException:
+            with suppress(MangavidError):
+                self.drop(plan)
+            raise
         changed = bool(plan.changes or plan.beside) and self._change(plan)
         state = self.stack.state()
         if not state.protected:
             self.stack.protect(True)
-        if not plan.fresh and (swapped := fast.read(self.code)):
-            fast.restore(self._site, self._clock, self.code, swapped, made, self._tell)
+        if swapped := fast.read(self.code):
+            # A stack that is new has none of it: it was swapped in one that is gone.
+            fast.restore(self._site, self._clock, self.code, Swapped() if plan.fresh else swapped, made, self._tell)
         return Outcome(
             stack=self._site.stack,
             status="created" if plan.fresh else "updated" if changed or plan.restores else "unchanged",
@@ -229,25 +242,30 @@ class Deploy:
 
     def _change(self, plan: Plan) -> bool:
         """Whether CloudFormation changed anything."""
-        change = plan.change_set
+        change = plan.change_set or self._proposed(plan)
         if change is None:
-            url = self._put(plan.wanted.template)
-            if plan.fresh:
-                for role in preflight.ensure_service_roles(self._site.clients):
-                    self._tell(Step(what="note", detail=f"the role {role} was made: AWS launches Spot machines by it"))
-                if self._site.artifacts in plan.taken_over:
-                    # Kept with its bucket; AWS takes over the bucket, and would find the policy's place taken.
-                    self._site.clients["s3"].call("delete_bucket_policy", Bucket=self._site.artifacts)
-            change = self.stack.propose(url, create=plan.fresh, importing=bool(plan.taken_over))
-            if change is None:
-                return False
-        seen = self.stack.execute(change)
-        began = self.stack.state()
-        ended = self.stack.follow(began, self._tell, since=seen)
+            return False
+        try:
+            seen = self.stack.execute(change)
+        except MangavidError:
+            with suppress(MangavidError):
+                self.stack.discard(change)
+            raise
+        ended = self.stack.follow(State(id=change.stack), self._tell, since=seen)
         if ended.status not in GOOD:
-            events = list(self.stack.events(began.id, since=seen))
+            events = list(self.stack.events(change.stack, since=seen))
             raise failure.failed(self._site, ended.status or "DELETE_COMPLETE", ended.reason, events)
         return True
+
+    def _proposed(self, plan: Plan) -> ChangeSet | None:
+        url = self._put(plan.wanted.template)
+        if plan.fresh:
+            for role in preflight.ensure_service_roles(self._site.clients):
+                self._tell(Step(what="note", detail=f"the role {role} was made: AWS launches Spot machines by it"))
+            if self._site.artifacts in plan.taken_over:
+                # Kept with its bucket; AWS takes over the bucket, and would find the policy's place taken.
+                self._site.clients["s3"].call("delete_bucket_policy", Bucket=self._site.artifacts)
+        return self.stack.propose(url, create=plan.fresh, importing=bool(plan.taken_over))
 
     def _record(self, plan: Plan, changed: bool) -> Release | None:
         """The release that is in force; also where an earlier deploy was killed before it could say so."""
@@ -255,41 +273,61 @@ class Deploy:
         newest = next(iter(releases.listed(self.code, most=1)), None)
         if not changed and newest and newest.template == releases.template_key(template.text(made)):
             return newest
+        now = self._clock.now()
+        if newest:
+            # Releases are in the order of their times, whatever another machine's clock said.
+            now = max(now, datetime.fromisoformat(newest.time) + timedelta(seconds=1))
         return releases.record(
             self.code,
             made,
-            now=self._clock.now(),
+            now=now,
             commit=commit(),
             who=self._site.caller,
             again=plan.wanted.again,
         )
 
     def swap(self, wanted: Wanted) -> Outcome:
-        """``--fast``: only code and definition. Raises DeployFailed where nothing stands there that could take them."""
+        """``--fast``: only code and definition.
+
+        Raises DeployFailed where nothing stands there that could take them, or one of them does not; Locked while the
+        stack is being changed.
+        """
         state = self.stack.state()
-        if state.busy or not state.status or state.status in STILLBORN:
+        if state.busy:
+            raise Locked(
+                f"{self._site.stack} is being changed ({state.status}): what is swapped now could be lost in it",
+                hint="mangavid deploy follows it to its end first",
+            )
+        if not state.changeable:
             raise DeployFailed(
                 f"--fast swaps code in a stack that stands; {self._site.stack} is {state.status or 'not deployed'}",
-                hint="mangavid deploy makes it",
+                hint="mangavid deploy makes it" if not state.status else "mangavid deploy mends it",
             )
         before, earlier = self.stack.template(), fast.read(self.code)
         functions, definition, left = fast.sort_out(before, wanted.template)
         touched = {*functions, *earlier.functions}
-        keys = {name: fast.code_key(wanted.template, name) for name in touched}
-        needed = [one for one in wanted.packages if one.key in keys.values()]
+        live = {name: fast.code_key(wanted.template, name) for name in touched}
+        needed = [one for one in wanted.packages if one.key in live.values()]
         if missing := self.code.missing(needed) if needed else []:
             self.code.upload(missing, self._tell)
-        # Before it is done: should this be killed half-way, the next deploy looks at all of them.
-        fast.remember(self.code, before, wanted.template, touched, definition or earlier.definition)
-        swapped = fast.swap_functions(self._site, self._clock, keys, self._tell)
-        if (definition or earlier.definition) and fast.swap_definition(self._site, wanted.template, self._tell):
+        redefined = definition or earlier.definition
+        if redefined:
+            fast.check_definition(self._site, wanted.template)
+        if touched or redefined:
+            # Before it is done: should this be killed half-way, the next deploy looks at all of them.
+            fast.write(self.code, Swapped(functions=live, definition=redefined))
+        swapped = [
+            self._site.names.function(name) for name in fast.swap_functions(self._site, self._clock, live, self._tell)
+        ]
+        if redefined and fast.swap_definition(self._site, wanted.template, self._tell):
             swapped.append(self._site.names.machine)
+        if touched or redefined:
+            stays = {name: key for name, key in live.items() if key != fast.code_key(before, name)}
+            fast.write(self.code, Swapped(functions=stays, definition=definition))
         return Outcome(
             stack=self._site.stack,
             status="swapped" if swapped else "unchanged",
             outputs=state.outputs,
-            swapped=tuple(
-                name if name == self._site.names.machine else self._site.names.function(name) for name in swapped
-            ),
+            swapped=tuple(swapped),
             left=tuple(left),
         )

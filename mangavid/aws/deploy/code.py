@@ -21,7 +21,7 @@ from mangavid.aws.deploy.site import Site
 from mangavid.aws.objects import S3Objects
 from mangavid.aws.package import Package
 from mangavid.aws.session import Refused
-from mangavid.errors import ConfigError
+from mangavid.errors import ConfigError, UpstreamUnavailable
 
 _UPLOADS = 3
 
@@ -51,15 +51,39 @@ class CodeBucket:
             ) from refused
         return True
 
-    def make(self) -> None:
-        """Made and set up, as often as it is called. Raises ConfigError where the name is somebody else's."""
+    def ensure(self) -> None:
+        """Make it where it is not there with all its settings. Raises ConfigError where the name is somebody else's."""
+        if not (self.exists() and self._is_set_up()):
+            self._make()
+
+    def _is_set_up(self) -> bool:
+        """By its policy, which is set last: making it may have been broken off."""
+        try:
+            self._s3.call(
+                "get_bucket_policy",
+                expect=("NoSuchBucketPolicy", "AccessDenied"),
+                Bucket=self.name,
+                ExpectedBucketOwner=self._site.account,
+            )
+        except Refused as refused:
+            return refused.code == "AccessDenied"  # who may not look may not be allowed to set it either
+        return True
+
+    def _make(self) -> None:
         region = self._site.region
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
             self._s3.call(
-                "create_bucket", expect=("BucketAlreadyOwnedByYou", "BucketAlreadyExists"), Bucket=self.name, **place
+                "create_bucket",
+                expect=("BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"),
+                Bucket=self.name,
+                **place,
             )
-        except Refused:
+        except Refused as refused:
+            if refused.code == "OperationAborted":
+                raise UpstreamUnavailable(
+                    f"the bucket {self.name} is being made or deleted by another: {refused.message}"
+                ) from refused
             self.exists()
         faults.point("deploy.bucket")
         for operation, parameters in self._set_up().items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -14,12 +14,19 @@ Action = Literal["add", "change", "replace", "remove"]
 
 #: A name that tells an entry of a list from the others, so that one that moved or was put between is no change of all.
 _NAMED_BY = ("Sid", "Key", "Id", "Name", "PolicyName", "IndexName", "AttributeName", "DeviceName", "ResourceType")
+#: Policies by which a resource outlives the stack, or its replacement.
+_KEEPS = ("Retain", "RetainExceptOnCreate")
 #: Longest value shown whole, in characters.
 _SHOWN = 64
+#: Characters shown before the first that differs, where only the middle does.
+_LEAD = 16
 
 
 class Property(msgspec.Struct, frozen=True, kw_only=True):
-    """One value that changes: where it is, and how it was and will be (None: not there)."""
+    """One value that changes: where it is, and how it was and will be.
+
+    None says that nothing is there; a null that is there is the text ``null``.
+    """
 
     path: str
     before: Any = None
@@ -35,17 +42,21 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     properties: tuple[Property, ...] = ()
     #: Whether AWS decides about replacing only when it comes to it.
     perhaps: bool = False
+    #: Whether the one that is there stays, outside the stack, where it is replaced or removed.
+    kept: bool = False
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What a change set says of a resource, in its words: ``replacement`` ``True``, ``False`` or ``Conditional``.
 
     ``properties``: those that the template itself changes → ``Never``, ``Conditionally`` or ``Always`` made anew.
+    ``kept``: what is replaced stays, outside the stack.
     """
 
     type: str
     replacement: str
     properties: dict[str, str] = {}
+    kept: bool = False
 
 
 def changes(before: Json | None, after: Json) -> tuple[Change, ...]:
@@ -54,10 +65,14 @@ def changes(before: Json | None, after: Json) -> tuple[Change, ...]:
     new: Json = after["Resources"]
     found = [Change(action="add", id=name, type=new[name]["Type"]) for name in sorted(new.keys() - old.keys())]
     for name in sorted(new.keys() & old.keys()):
-        if new[name] != old[name] and (told := tuple(_told(old[name], new[name]))):
+        if told := tuple(_told(old[name], new[name])):
             action: Action = "replace" if new[name]["Type"] != old[name]["Type"] else "change"
-            found.append(Change(action=action, id=name, type=new[name]["Type"], properties=told))
-    found += [Change(action="remove", id=name, type=old[name]["Type"]) for name in sorted(old.keys() - new.keys())]
+            kept = action == "replace" and new[name].get("UpdateReplacePolicy") in _KEEPS
+            found.append(Change(action=action, id=name, type=new[name]["Type"], properties=told, kept=kept))
+    found += [
+        Change(action="remove", id=name, type=old[name]["Type"], kept=old[name].get("DeletionPolicy") in _KEEPS)
+        for name in sorted(old.keys() - new.keys())
+    ]
     return tuple(found)
 
 
@@ -76,7 +91,7 @@ def judged(own: tuple[Change, ...], told: Mapping[str, Told]) -> tuple[Change, .
     found = [_judged(one, told[one.id]) if one.action == "change" and one.id in told else one for one in own]
     ours = {one.id for one in own}
     found += [
-        Change(action="replace", id=name, type=one.type)
+        Change(action="replace", id=name, type=one.type, kept=one.kept)
         for name, one in sorted(told.items())
         if name not in ours and one.replacement == "True"
     ]
@@ -84,12 +99,14 @@ def judged(own: tuple[Change, ...], told: Mapping[str, Told]) -> tuple[Change, .
 
 
 def _judged(change: Change, told: Told) -> Change:
-    """By the properties that the template itself changes, where AWS tells of those."""
+    """By the properties that the template itself changes, where AWS tells of those; what it is sure of stands."""
     roots = {one.path.partition(".")[0].partition("[")[0] for one in change.properties}
     recreated = {told.properties[root] for root in roots & told.properties.keys()}
-    always = "Always" in recreated if recreated else told.replacement == "True"
+    always = "Always" in recreated or told.replacement == "True"
     perhaps = "Conditionally" in recreated if recreated else told.replacement == "Conditional"
-    return msgspec.structs.replace(change, action="replace" if always else "change", perhaps=perhaps and not always)
+    if always:
+        return msgspec.structs.replace(change, action="replace", kept=told.kept)
+    return msgspec.structs.replace(change, perhaps=perhaps)
 
 
 def _told(old: Json, new: Json) -> Iterator[Property]:
@@ -100,21 +117,39 @@ def _told(old: Json, new: Json) -> Iterator[Property]:
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[Property]:
-    if old == new:
+    """Nothing for what is the same as JSON, at least one for what is not."""
+    if _same(old, new):
         return
-    old, new = _opened(old), _opened(new)
+    found = list(_inside(path, _opened(old), _opened(new)))
+    # What differs only in how it is written (spaces in a definition, the order of a list) is a change to AWS too.
+    yield from found or [Property(path=path, before=_there(old), after=_there(new))]
+
+
+def _inside(path: str, old: Any, new: Any) -> Iterator[Property]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in (*old, *(key for key in new if key not in old)):
-            yield from _differences(f"{path}.{key}" if path else str(key), old.get(key), new.get(key))
+        yield from _by_key(old, new, lambda key: f"{path}.{key}" if path else key)
     elif isinstance(old, list) and isinstance(new, list):
         ours, theirs = _keyed(old), _keyed(new)
         if ours is not None and theirs is not None:
-            for key in (*ours, *(key for key in theirs if key not in ours)):
-                yield from _differences(f"{path}[{key}]", ours.get(key), theirs.get(key))
+            yield from _by_key(ours, theirs, lambda key: f"{path}[{key}]")
+
+
+def _by_key(old: Json, new: Json, path: Callable[[str], str]) -> Iterator[Property]:
+    for key in (*old, *(key for key in new if key not in old)):
+        if key in old and key in new:
+            yield from _differences(path(key), old[key], new[key])
         else:
-            yield Property(path=path, before=old, after=new)
-    elif old != new:
-        yield Property(path=path, before=old, after=new)
+            before, after = (_there(one[key]) if key in one else None for one in (old, new))
+            yield Property(path=path(key), before=before, after=after)
+
+
+def _there(value: Any) -> Any:
+    return "null" if value is None else value
+
+
+def _same(old: Any, new: Any) -> bool:
+    """As JSON: True is not 1 there, and a list may be a tuple here."""
+    return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
 
 
 def _opened(value: Any) -> Any:
@@ -126,7 +161,7 @@ def _opened(value: Any) -> Any:
     if isinstance(value, str) and value[:1] == "{":
         try:
             found = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
         return found if isinstance(found, dict) else value
     return value
@@ -145,14 +180,34 @@ def _keyed(entries: list[Any]) -> dict[str, Any] | None:
 
 def shown(value: Any) -> str:
     """A value in one short line."""
+    return _cut(_line(value))
+
+
+def both(one: Property) -> tuple[str, str]:
+    """How it was and will be, each in one short line: of long ones that are alike at both ends, where they differ."""
+    before, after = _line(one.before), _line(one.after)
+    if _cut(before) != _cut(after) or before == after:
+        return _cut(before), _cut(after)
+    pairs = enumerate(zip(before, after, strict=False))
+    begin = max(0, next((place for place, (a, b) in pairs if a != b), min(len(before), len(after))) - _LEAD)
+    return _cut(before, begin), _cut(after, begin)
+
+
+def _line(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, dict) and len(value) == 1:
         (name, inner), *_ = value.items()
-        if name == "Ref":
+        if name == "Ref" and isinstance(inner, str):
             return f"<{inner}>"
-        if name == "Fn::GetAtt":
-            return f"<{'.'.join(map(str, inner))}>"
+        if name == "Fn::GetAtt" and isinstance(inner, str | list):
+            return f"<{inner if isinstance(inner, str) else '.'.join(map(str, inner))}>"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    text = " ".join(text.split())
+    return " ".join(text.split())
+
+
+def _cut(text: str, begin: int = 0) -> str:
+    if begin:
+        end = begin + _SHOWN - 2
+        return f"…{text[begin:end]}{'…' if len(text) > end else ''}"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 3 :]}"

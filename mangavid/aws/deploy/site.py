@@ -53,6 +53,8 @@ def find(config: Config, clients: Clients | None = None, *, network: bool = True
     Raises AuthError, ConfigError, UpstreamUnavailable.
     """
     clients = clients or Clients(config.aws.region or None, profile=config.aws.profile)
+    for name in ("sts", "ec2") if network else ("sts",):  # a session makes one client at a time
+        _ = clients[name].client
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(clients["sts"].call, "get_caller_identity")
         looked = pool.submit(preflight.network, clients, config) if network else None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -81,9 +82,10 @@ def build_groups(
     code, cache, out = package or Path(mangavid.__file__).parent, cache.absolute(), out.absolute()
     try:
         out.mkdir(parents=True, exist_ok=True)
+        own = _read(groups, code)
         # Packing is the work, and zlib lets other threads run.
         with ThreadPoolExecutor(max_workers=min(len(groups), os.cpu_count() or 1)) as pool:
-            running = [pool.submit(_one, group, code, cache, out, progress) for group in groups]
+            running = [pool.submit(_one, group, own[group.name], cache, out, progress) for group in groups]
             try:
                 made = [one.result() for one in running]
             finally:
@@ -100,11 +102,36 @@ def build_groups(
 
 def own_code(group: Group, package: Path) -> dict[str, Path]:
     """Names in the zip to files: ``mangavid`` without what stays here, and what the group has beside it."""
-    found = {f"mangavid/{name}": path for name, path in _below(package) if not _stays_here(name)}
+    return _shared(package) | _beside(group, package)
+
+
+def _shared(package: Path) -> dict[str, Path]:
+    return {f"mangavid/{name}": path for name, path in _below(package) if not _stays_here(name)}
+
+
+def _beside(group: Group, package: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
     for one in group.own:
         place = bundled(one, package=package)
         found |= {f"{one}/{name}": path for name, path in _below(place)} if place.is_dir() else {one: place}
     return found
+
+
+class _File(NamedTuple):
+    data: bytes
+    sha256: str
+
+
+def _read(groups: Sequence[Group], package: Path) -> dict[str, dict[str, _File]]:
+    """Our own code by group and name in the zip. What they share is read once; what is hashed here is what is packed,
+    whoever edits it meanwhile."""
+
+    def read(files: Mapping[str, Path]) -> dict[str, _File]:
+        data = {name: path.read_bytes() for name, path in files.items()}
+        return {name: _File(one, hashlib.sha256(one).hexdigest()) for name, one in data.items()}
+
+    shared = read(_shared(package))
+    return {group.name: shared | read(_beside(group, package)) for group in groups}
 
 
 def _below(folder: Path) -> list[tuple[str, Path]]:
@@ -121,11 +148,10 @@ def _note(out: Path, name: str) -> Path:
     return out / f"{name}.json"
 
 
-def _one(group: Group, code: Path, cache: Path, out: Path, progress: Progress) -> Package:
-    own = own_code(group, code)
+def _one(group: Group, own: Mapping[str, _File], cache: Path, out: Path, progress: Progress) -> Package:
     digest = hashlib.sha256(libraries.cache_key(group).encode())
     for name in sorted(own):
-        digest.update(f"\n{name} {zips.sha256(own[name])}".encode())
+        digest.update(f"\n{name} {own[name].sha256}".encode())
     inputs = digest.hexdigest()
     if ready := _unchanged(out, group.name, inputs):
         progress(group.name, "unchanged")
@@ -136,14 +162,14 @@ def _one(group: Group, code: Path, cache: Path, out: Path, progress: Progress) -
         progress(group.name, "libraries")
         found = libraries.make(group, cache)
     packed, known = found
-    unpacked = known.unpacked + sum(path.stat().st_size for path in own.values())
+    unpacked = known.unpacked + sum(len(one.data) for one in own.values())
     _check_size(group, unpacked, known)
 
     progress(group.name, "code")
     with tempfile.TemporaryDirectory(prefix=f".{group.name}-", dir=out) as folder:
         unnamed = Path(folder) / "package.zip"
         shutil.copyfile(packed, unnamed)
-        zips.write(unnamed, own, mode="a", programs=False)
+        zips.write(unnamed, {name: one.data for name, one in own.items()}, mode="a", programs=False)
         sha256 = zips.sha256(unnamed)
         file = unnamed.replace(out / f"{group.name}-{sha256[:16]}.zip")
         status = file.stat()

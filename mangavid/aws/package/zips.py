@@ -16,7 +16,7 @@ _STAMP = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 1
 
 
-def write(file: Path, entries: Mapping[str, Path], *, mode: Literal["x", "a"] = "x", programs: bool) -> None:
+def write(file: Path, entries: Mapping[str, Path | bytes], *, mode: Literal["x", "a"] = "x", programs: bool) -> None:
     """Put files into a new zip, or after those that a zip has already. Names are paths with ``/`` below its root.
 
     ``programs`` says whether a file's being executable is kept: a checkout does not have it alike everywhere.
@@ -26,9 +26,10 @@ def write(file: Path, entries: Mapping[str, Path], *, mode: Literal["x", "a"] = 
             source = entries[name]
             info = zipfile.ZipInfo(name, _STAMP)
             info.create_system = 3  # else it would say where it was made
-            executable = programs and source.stat().st_mode & stat.S_IXUSR
+            executable = programs and isinstance(source, Path) and source.stat().st_mode & stat.S_IXUSR
             info.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
-            archive.writestr(info, source.read_bytes(), zipfile.ZIP_DEFLATED, _LEVEL)
+            data = source.read_bytes() if isinstance(source, Path) else source
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED, _LEVEL)
 
 
 def sha256(file: Path) -> str:

@@ -143,7 +143,7 @@ def told(config: Config) -> str:
     )
     source = msgspec.structs.replace(config.source, library="")
     publisher = msgspec.structs.replace(config.publisher, folder="")
-    return settings(msgspec.structs.replace(config, aws=aws, source=source, publisher=publisher))
+    return settings(msgspec.structs.replace(config, target="local", aws=aws, source=source, publisher=publisher))
 
 
 def rights(aws: Aws, function: str) -> list[Json]:
