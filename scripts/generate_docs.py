@@ -73,8 +73,8 @@ Made by `scripts/generate_docs.py` from the commands themselves: change those, n
 - Data goes to stdout; progress, notes, hints and errors go to stderr. In a pipe, `mangavid run` prints the paths of
   the videos to stdout, a line each, and nothing else; on a terminal, every file with what it is: video, captions,
   thumbnail, metadata (JSON). A terminal too narrow for a table loses its lesser columns, then gets a block a row.
-- `--json` prints one document to stdout: sorted keys, plain ASCII, times in ISO 8601. With it, `mangavid run` tells
-  each step as a line of JSON on stderr.
+- `--json` prints one document to stdout: sorted keys, plain ASCII, times in ISO 8601; `mangavid logs` one a line, for
+  each line of the log. With it, `mangavid run` tells each step as a line of JSON on stderr.
 - An error is one line on stderr, `mangavid: what happened: where, why`, and one beginning with `hint:` that says what
   to do. (Of several wrong settings each has a line.) A chapter that fails does not end its run: progress says `failed`,
   and the end tells each once, `failed: TITLE: STEP: why` with a line for every problem, its `hint:`, and what to type

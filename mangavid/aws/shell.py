@@ -5,7 +5,6 @@ What is logged is chosen field by field, so that a token or an answer of a servi
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -21,6 +20,7 @@ from mangavid import keys
 from mangavid.clock import SystemClock
 from mangavid.errors import BadInput, MangavidError, told
 from mangavid.ports import Clock, Target
+from mangavid.states.loglines import measured, written
 
 Handle = Callable[[Target, dict[str, Any]], dict[str, Any]]
 Handler = Callable[[Any, Any], dict[str, Any]]
@@ -49,6 +49,12 @@ def function(
     def handler(event: Any, context: Any) -> dict[str, Any]:
         about = {"function": name, "state": state, "request": getattr(context, "aws_request_id", "")}
         begun = time.monotonic()
+
+        def values(failed: int) -> dict[str, Any]:
+            channel = opened[0].config.aws.prefix if opened else ""
+            seconds = round(time.monotonic() - begun, 3)
+            return measured(time.now(), channel, {"function": name}, seconds=seconds, failed=failed)
+
         try:
             checked = decode(event)
             about |= _about(checked)
@@ -59,13 +65,15 @@ def function(
                 opened.append((open_target or _open)())
             result = handle(opened[0], checked)
         except MangavidError as problem:
-            log.line("error", str(problem), error=type(problem).__name__, seconds=_since(time, begun), **about)
+            log.line("error", str(problem), error=type(problem).__name__, **{**about, **values(failed=1)})
             raise type(problem)(told(problem)) from problem
         except Exception as bug:
             where = "".join(traceback.format_tb(bug.__traceback__))
-            log.line("error", "a bug", error=type(bug).__name__, where=where, seconds=_since(time, begun), **about)
+            log.line("error", "a bug", error=type(bug).__name__, where=where, **{**about, **values(failed=1)})
             raise
-        log.line("info", "ends", result=result, seconds=_since(time, begun), **about)
+        # The event that looks for a chapter has none yet.
+        about["job"] = about["job"] or str(result.get("job_id", ""))
+        log.line("info", "ends", result=result, **{**about, **values(failed=0)})
         return result
 
     return handler
@@ -97,10 +105,6 @@ def _about(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _since(clock: Clock, begun: float) -> float:
-    return round(clock.monotonic() - begun, 3)
-
-
 def _open() -> Target:
     from mangavid.aws import environment, target_of
 
@@ -108,7 +112,7 @@ def _open() -> Target:
 
 
 class Log:
-    """Lines of JSON, each with time, level and message, to ``out`` (standard output). Usable from several threads."""
+    """Lines of JSON, each with its time, level and message, to ``out`` (standard output); usable from several threads."""
 
     def __init__(self, clock: Clock, out: TextIO | None = None) -> None:
         self._clock = clock
@@ -124,10 +128,9 @@ class Log:
         return other
 
     def line(self, level: str, message: str, **fields: Any) -> None:
-        """Plain ASCII, so that nothing in a text from outside can end a line or give a terminal an order."""
+        """See ``states.loglines.written``."""
         now = self._clock.now()
-        entry = {"time": now.isoformat(timespec="milliseconds"), "level": level, "message": message}
-        text = json.dumps({**entry, **fields}, default=str)
+        text = written(now, level, message, fields)
         out = self._out or sys.stdout
         with self._lock:
             out.write(text + "\n")

@@ -118,7 +118,6 @@ class CloudWatchTail:
             yield None
             self._clock.sleep(pause)
             start = max(start, _late(newest, self._clock))
-            reading.forget_before(start)
 
     # --- inside ---
 
@@ -222,9 +221,6 @@ class _Reading:
         #: By request: a line of that call, and whether its failure was told.
         self._calls: dict[str, tuple[Line | None, bool]] = {}
 
-    def forget_before(self, at: int) -> None:
-        self._seen = {key: when for key, when in self._seen.items() if when >= at}
-
     def line(self, event: _Event) -> Line | None:
         """What an event says; None for what was told before, and for what Lambda adds of its own."""
         if self._again(event):
@@ -250,7 +246,8 @@ class _Reading:
             return True
         self._seen[key] = event.at
         if len(self._seen) >= self._forget_at:
-            self.forget_before(_late(event.at, self._clock))
+            late = _late(event.at, self._clock)
+            self._seen = {key: at for key, at in self._seen.items() if at >= late}
             self._forget_at = 2 * len(self._seen) + 1_000
         return False
 

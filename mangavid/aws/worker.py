@@ -22,6 +22,7 @@ from mangavid.aws.shell import Log
 from mangavid.clock import SystemClock
 from mangavid.errors import ConfigError, MangavidError
 from mangavid.ports import Clock, Phase, Target
+from mangavid.states.loglines import measured
 from mangavid.workers.lease import Lease
 from mangavid.workers.work import work
 
@@ -71,10 +72,13 @@ def run(
             owner=instance,
             notice=Notice(metadata, clock),
             on_lost=lambda: _killed(log, about, shipping, end),
-            log=lambda text: log.line("warning", text, **about),
+            log=lambda level, text, **fields: log.line(level, text, **fields, **about),
         )
+        begun = clock.monotonic()
         code = work(target, lease, log=lambda text: log.line("error", "a bug", where=text, **about))
-        log.line("info", "ends", code=code, **about)
+        took, channel = round(clock.monotonic() - begun, 3), target.config.aws.prefix
+        metrics = measured(clock.now(), channel, {"worker": ROLES[phase]}, seconds=took, failed=int(lease.failed))
+        log.line("info", "ends", code=code, **{**about, **metrics})
     except MangavidError as problem:
         log.line("error", str(problem), error=type(problem).__name__, hint=problem.hint, **about)
         return problem.exit_code

@@ -268,7 +268,7 @@ def _read(file: BinaryIO, *, growing: bool) -> str | None:
 
 def _time(entry: Mapping[str, Any]) -> datetime | None:
     try:
-        at = datetime.fromisoformat(str(entry.get("time", "")))
+        at = datetime.fromisoformat(str(entry.get("timestamp", "")))
     except ValueError:
         return None
     return at if at.tzinfo else None

@@ -18,6 +18,7 @@ import msgspec
 
 from mangavid import keys
 from mangavid.config import Config
+from mangavid.states.loglines import written
 from mangavid.workers.lease import Lease
 from mangavid.workers.work import work
 
@@ -64,8 +65,7 @@ def main(record_path: str) -> int:
 
     def say(level: str, message: str, **fields: Any) -> None:
         """To its log file, as a machine's log tells it."""
-        entry = {"time": target.clock.now().isoformat(timespec="milliseconds"), "level": level, "message": message}
-        print(json.dumps({**entry, **about, **fields}), file=sys.stderr, flush=True)  # noqa: T201
+        print(written(target.clock.now(), level, message, {**about, **fields}), file=sys.stderr, flush=True)  # noqa: T201
 
     say("info", "begins")
     lease = Lease(
@@ -76,7 +76,7 @@ def main(record_path: str) -> int:
         owner=record["instance"],
         notice=notice,
         on_lost=end,
-        log=lambda text: say("warning", text),
+        log=say,
         keep_token=True,
     )
     code = work(target, lease, log=lambda text: say("error", "a bug", where=text))

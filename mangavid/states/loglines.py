@@ -12,8 +12,12 @@ import msgspec
 ERROR: Final = "error"
 #: Where Lambda's levels, and those of Python's logging, have other words for ours.
 _LEVELS: Final = {"trace": "debug", "warn": "warning", "fatal": ERROR, "critical": ERROR}
+#: Ours as Lambda writes them.
+_WRITTEN: Final = {"info": "INFO", "warning": "WARN", ERROR: "ERROR"}
 #: Told by the other fields of a line.
-_TOLD: Final = frozenset({"time", "timestamp", "level", "message", "function", "worker", "state", "job", "execution"})
+_TOLD: Final = frozenset(
+    {"timestamp", "_aws", "channel", "level", "message", "function", "worker", "state", "job", "execution"}
+)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,26 @@ class Tail(Protocol):
 
     def where(self) -> str:
         """Where was looked, for a sentence: after «in»."""
+
+
+def written(at: datetime, level: str, message: str, fields: Mapping[str, Any]) -> str:
+    """A line as functions and workers write it: JSON in plain ASCII, its time and level as Lambda knows them.
+
+    Nothing in a text from outside can end such a line, or give a terminal an order.
+    """
+    entry = {"timestamp": at.isoformat(timespec="milliseconds"), "level": _WRITTEN[level], "message": message}
+    return json.dumps({**entry, **fields}, default=str)
+
+
+def measured(at: datetime, channel: str, of: Mapping[str, str], **values: float) -> dict[str, Any]:
+    """Fields by which CloudWatch takes values of a line as metrics, for each of ``of`` (say, function) and its channel.
+
+    ``seconds`` are seconds, all else counts. The form is CloudWatch's embedded metric format.
+    """
+    metrics = [{"Name": name, "Unit": "Seconds" if name == "seconds" else "Count"} for name in values]
+    told = {"Namespace": "mangavid", "Dimensions": [["channel", *of]], "Metrics": metrics}
+    about = {"Timestamp": int(at.timestamp() * 1000), "CloudWatchMetrics": [told]}
+    return {"_aws": about, "channel": channel, **of, **values}
 
 
 def name_of(execution: str) -> str:

@@ -27,7 +27,8 @@ class Lease:
 
     ``notice`` says why the machine is being taken away, or None; it is asked every second or so. ``on_lost`` ends this
     process where the work has not stopped by itself 50 s after the lease was lost. ``log`` is told what a person who
-    looks for the reason should know: drains, heartbeats that failed, and why the lease was lost.
+    looks for the reason should know, as level and text: drains, heartbeats that failed, why the lease was lost, and,
+    with the error's name, why the work failed.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Lease:
         owner: str,
         notice: Callable[[], str | None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
-        log: Callable[[str], None] = lambda _text: None,
+        log: Callable[..., None] = lambda _level, _text, **_fields: None,
         keep_token: bool = False,
     ) -> None:
         self._target = target
@@ -53,6 +54,8 @@ class Lease:
         self._log = log
         self._keep_token = keep_token
         self._token = ""
+        #: Whether it was answered that the work failed.
+        self.failed = False
         self._last_beat = 0.0
         self._last_progress = 0.0
         self._stop = threading.Event()
@@ -132,6 +135,11 @@ class Lease:
         )
 
     def fail(self, error: str, cause: str) -> None:
+        self.failed = True
+        self._log("error", cause, error=error)
+        self._fail(error, cause)
+
+    def _fail(self, error: str, cause: str) -> None:
         cause = cause if len(cause) <= _CAUSE_LIMIT else cause[: _CAUSE_LIMIT - 1] + "…"
         self._answer(lambda: self._target.callbacks.failure(self._token, error, cause))
 
@@ -143,7 +151,7 @@ class Lease:
         with contextlib.suppress(LeaseLost):
             self._change(protocol.interrupted(self.job_id, self.epoch, "SpotInterrupted", self._now()))
         if not self._keep_token:
-            self.fail("SpotInterrupted", reason)
+            self._fail("SpotInterrupted", reason)
 
     def _answer(self, send: Callable[[], None]) -> None:
         clock = self._target.clock
@@ -183,7 +191,7 @@ class Lease:
     def _lose(self, why: str) -> LeaseLost:
         """From now on this worker is not the one. The error for who asked."""
         self.lost.set()
-        self._log(f"the lease is lost: {why}")
+        self._log("warning", f"the lease is lost: {why}")
         return LeaseLost(why)
 
     def _beat(self) -> None:
@@ -211,7 +219,7 @@ class Lease:
             reason = self._notice()
             if reason and not self.draining.is_set():
                 self.draining.set()
-                self._log(f"drains: {reason}")
+                self._log("warning", f"drains: {reason}")
             now = clock.monotonic()
             if now - self._last_beat > protocol.FENCE_SECONDS:
                 self._lose(f"no heartbeat got through for {protocol.FENCE_SECONDS:.0f} s")
@@ -227,5 +235,5 @@ class Lease:
             except LeaseLost:
                 return
             except MangavidError as problem:
-                self._log(f"a heartbeat failed: {problem}")
+                self._log("warning", f"a heartbeat failed: {problem}")
                 due = now + 5.0

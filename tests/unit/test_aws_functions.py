@@ -16,8 +16,9 @@ import pytest
 
 from mangavid.aws import shell
 from mangavid.aws.imds import Metadata, Notice
-from mangavid.aws.library import BucketLibrary, BucketPublisher
+from mangavid.aws.library import BucketLibrary
 from mangavid.aws.package import FOLDERS
+from mangavid.aws.publisher import BucketPublisher
 from mangavid.aws.worker import run
 from mangavid.errors import BadInput, BadSidecar, ConditionFailed, ConfigError, SourceNotFound, UpstreamUnavailable
 from mangavid.models import Product, Rendered
@@ -74,10 +75,31 @@ def test_an_error_of_ours_gets_through_by_class_name_message_and_hint(world: Wor
     problem, lines = call(fail, EVENT, world)
     assert (type(problem).__name__, str(problem)) == ("UpstreamUnavailable", "no answer\nhint: try again")
     assert (lines[-1]["level"], lines[-1]["error"], lines[-1]["message"]) == (
-        "error",
+        "ERROR",
         "UpstreamUnavailable",
         "no answer",
     )
+
+
+def test_what_a_call_took_and_whether_it_failed_are_metrics_of_its_function(world: World) -> None:
+    def fail(_target: Target, _event: object) -> dict[str, Any]:
+        raise UpstreamUnavailable("no answer")
+
+    for handle, failed in ((lambda _target, _event: {}, 0), (fail, 1)):
+        _, lines = call(handle, EVENT, world)
+        (told,) = lines[-1]["_aws"]["CloudWatchMetrics"]
+        assert told["Dimensions"] == [["channel", "function"]]
+        assert [one["Name"] for one in told["Metrics"]] == ["seconds", "failed"]
+        named = {name for dimensions in told["Dimensions"] for name in dimensions}
+        assert named | {one["Name"] for one in told["Metrics"]} <= lines[-1].keys()
+        assert (lines[-1]["channel"], lines[-1]["failed"]) == ("manga-pipeline", failed)
+        assert isinstance(lines[-1]["_aws"]["Timestamp"], int)
+
+
+def test_a_chapter_that_was_just_found_is_named_in_the_line_that_ends_the_call(world: World) -> None:
+    event = {name: value for name, value in EVENT.items() if name != "job_id"}
+    _, lines = call(lambda _target, _event: {"job_id": "dem-trang-2"}, event, world)
+    assert [line["job"] for line in lines] == ["", "dem-trang-2"]
 
 
 def test_an_error_that_carries_an_item_gets_through_too(world: World) -> None:

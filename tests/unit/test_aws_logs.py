@@ -496,7 +496,7 @@ def test_a_bug_of_the_work_is_shipped_with_its_traceback(world: World) -> None:
     assert upload(world, job_id, kept) == 1
     (bug,) = [entry for entry in kept.entries if entry["message"] == "a bug"]
     assert "in publish" in bug["where"]
-    assert (bug["job"], bug["level"]) == (job_id, "error")
+    assert (bug["job"], bug["level"]) == (job_id, "ERROR")
 
 
 def test_a_bug_around_the_work_is_shipped_and_ends_the_worker_with_1(world: World) -> None:

@@ -103,7 +103,11 @@ def test_work_that_stops_by_itself_is_not_ended(world: World) -> None:
 def test_what_a_person_would_look_for_is_told_while_it_happens(world: World) -> None:
     said: list[str] = []
     pulse = Pulse(UpstreamUnavailable("503"), LeaseLost("TaskTimedOut"))
-    with (lease := leased(world, pulse, notice=lambda: "EC2 takes it away", log=said.append)):
+    with (
+        lease := leased(
+            world, pulse, notice=lambda: "EC2 takes it away", log=lambda _level, text, **_: said.append(text)
+        )
+    ):
         assert lease.draining.wait(5)
         world.clock.advance(JUST_DUE)
         assert pulse.tried.acquire(timeout=5)
@@ -114,11 +118,20 @@ def test_what_a_person_would_look_for_is_told_while_it_happens(world: World) -> 
 
 def test_work_that_advances_nothing_loses_its_lease_and_it_is_told_why(world: World) -> None:
     said: list[str] = []
-    with (lease := leased(world, Pulse(), log=said.append)):
+    with (lease := leased(world, Pulse(), log=lambda _level, text, **_: said.append(text))):
         lease._last_beat += protocol.WATCHDOG_SECONDS
         world.clock.advance(protocol.WATCHDOG_SECONDS + 1)
         assert lease.lost.wait(5)
     assert said == ["the lease is lost: the work advanced nothing for 600 s"]
+
+
+def test_work_that_failed_is_told_with_its_error_and_a_machine_that_is_taken_away_is_no_failure(world: World) -> None:
+    said: list[tuple[str, str, str]] = []
+    lease = leased(world, Pulse(), log=lambda level, text, error="": said.append((level, text, error)))
+    lease.give_up("EC2 takes it away")
+    assert not said and not lease.failed
+    lease.fail("RenderError", "no frame came out")
+    assert said == [("error", "no frame came out", "RenderError")] and lease.failed
 
 
 def test_a_refused_write_tells_the_work_that_the_lease_is_lost(world: World) -> None:
