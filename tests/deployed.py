@@ -127,6 +127,12 @@ class Deployed:
     def job(self, job_id: str) -> Mapping[str, Any]:
         return self.jobs.get(keys.job_item(job_id)) or {}
 
+    def invoke(self, function: str) -> Any:
+        """Call a function as its schedule does."""
+        name = self.site.names.function(function)
+        with self.site.clients["lambda"].call("invoke", FunctionName=name, Payload=b"{}")["Payload"] as answer:
+            return json.loads(answer.read())
+
     def logged(self, worker: str, stream: str) -> list[str]:
         """The lines of a machine's stream."""
         group = self.site.names.log_group(worker)

@@ -112,7 +112,7 @@ def _open() -> Target:
 
 
 class Log:
-    """Lines of JSON, each with its time, level and message, to ``out`` (standard output); usable from several threads."""
+    """Lines of JSON, each with its time, level and message, to ``out`` (standard output). Threads may share one."""
 
     def __init__(self, clock: Clock, out: TextIO | None = None) -> None:
         self._clock = clock

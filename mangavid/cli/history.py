@@ -102,7 +102,7 @@ def tell(found: Execution, visits: list[Visit], *, working: bool) -> None:
         rows = [[*row[:4], row[5]] for row in rows]
     output.write_table(columns, rows, folds=["step", "outcome"], spare=["state", "began", "took"])
     took = f" in {output.duration((found.stopped - found.started).total_seconds())}" if found.stopped else ""
-    status, _ = words.ended(found.status, working=working)
+    status, _ = words.ended(found.status, found.error or "", working=working)
     why = f": {words.reason(found.error, found.cause or '')}" if found.error and found.error != "Aborted" else ""
     output.say(f"{found.name}: {status}{took}{why}")
     if status == "stopped":

@@ -55,6 +55,8 @@ _STYLES = {
     "stopped": "yellow",
     "given up": "yellow",
 }
+#: The error of an execution whose chapter was named anew.
+SUPERSEDED = "Superseded"
 _UNTOLD = re.compile(r"and (\d+) more problems$")
 _BRIEF = 100
 
@@ -91,12 +93,16 @@ def run(found: Run, *, working: bool) -> tuple[str, str]:
     """An execution's status, and its style. ``working``: a run drives executions here now."""
     if found.status == "SUCCEEDED" and found.failed and not found.made:
         return _styled("failed")
-    return ended(found.status, working=working)
+    return ended(found.status, found.error, working=working)
 
 
-def ended(status: str, *, working: bool) -> tuple[str, str]:
-    """An execution's own status: one that is RUNNING though nothing drives it was stopped, or killed."""
-    return _styled("stopped" if status == "RUNNING" and not working else _RUNS.get(status, status))
+def ended(status: str, error: str, *, working: bool) -> tuple[str, str]:
+    """An execution's own status. One that is RUNNING though nothing drives it was stopped, or killed; one that was
+    ABORTED was stopped too, unless the next run found a reason to give it up.
+    """
+    given_up = status == "ABORTED" and error == SUPERSEDED
+    stopped = (status == "RUNNING" and not working) or (status == "ABORTED" and not given_up)
+    return _styled("stopped" if stopped else _RUNS.get(status, status))
 
 
 def _styled(said: str) -> tuple[str, str]:

@@ -30,8 +30,11 @@ MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:manga-pipeline"
 class StepFunctions:
     """The service over a journal. ``fail_next`` answers the next calls with HTTP 503; ``calls`` is the ledger."""
 
-    def __init__(self, journal: Path, clock: Clock, definition: dict[str, Any] | None = None) -> None:
-        self._executions = JournalExecutions(journal, clock, definition, machine_arn=MACHINE)
+    def __init__(
+        self, journal: Path, clock: Clock, definition: dict[str, Any] | None = None, *, machine: str = MACHINE
+    ) -> None:
+        self._executions = JournalExecutions(journal, clock, definition, machine_arn=machine)
+        self._machine = machine
         self._tokens = TokenClient(journal)
         self._journal = journal
         self.page = 1000
@@ -45,13 +48,17 @@ class StepFunctions:
 
     def answer(self, request: Any, **_: object) -> AWSResponse:
         """A handler of botocore's event ``before-send.stepfunctions``."""
-        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
+        return _response(request.url, *self.respond(request.headers["X-Amz-Target"].decode(), request.body))
+
+    def respond(self, target: str, body: bytes | str) -> tuple[int, dict[str, Any]]:
+        """Status and body of the answer to a request. ``target``: its header of that name."""
+        operation = target.rpartition(".")[2]
         self.calls.append(operation)
         if self.fail_next:
             self.fail_next -= 1
-            return _response(request.url, 503, {"__type": "ServiceUnavailable", "message": "try again"})
+            return 503, {"__type": "ServiceUnavailable", "message": "try again"}
         try:
-            return _response(request.url, 200, self._do(operation, json.loads(request.body)))
+            return 200, self._do(operation, json.loads(body))
         except LeaseLost as lost:
             code, _, message = str(lost).partition(": ")
         except SourceNotFound as missing:
@@ -60,7 +67,7 @@ class StepFunctions:
             code, _, message = str(wrong).partition(": ")
             if code not in ("ExecutionAlreadyExists", "ExecutionNotRedrivable"):
                 code = "InvalidName"
-        return _response(request.url, 400, {"__type": code, "message": message})
+        return 400, {"__type": code, "message": message}
 
     def _do(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
         arn = asked.get("executionArn", "")
@@ -104,7 +111,7 @@ class StepFunctions:
         one = self._executions.describe(arn)
         told = {
             "executionArn": one.arn,
-            "stateMachineArn": MACHINE,
+            "stateMachineArn": self._machine,
             "name": one.name,
             "status": one.status,
             "startDate": _epoch(one.started),

@@ -272,5 +272,8 @@ session = botocore.session.get_session()
 print(all(session.create_client(name, region_name="eu-west-1") for name in {WORKER_SERVICES}))
 from googleapiclient.discovery import build
 print(bool(build("youtube", "v3", developerKey="none", static_discovery=True).videos().insert))
+from mangavid.aws import environment, target_of
+target = target_of(environment.read({{"MANGAVID_TABLE": "t", "MANGAVID_BUCKET": "b", "AWS_REGION": "eu-west-1"}}))
+print(target.publisher().name)
 """
-    assert alone([here["worker"]], code, cwd=tmp_path) == "True\n" * 4
+    assert alone([here["worker"]], code, cwd=tmp_path) == "True\n" * 4 + "folder\n"

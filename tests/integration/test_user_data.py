@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import subprocess
-import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from mangavid.aws.package import zips
 from mangavid.aws.package.build import build_groups
 from mangavid.aws.package.groups import GROUPS, System
 from mangavid.aws.userdata import LIMIT, user_data
+from tests.fakes.machines import python_for_all, python_version
 from tests.fakes.metadata import Metadata, Store, credentials, served
 from tests.fakes.motoserver import moto_server
 
@@ -33,15 +32,6 @@ print("told", os.environ["MANGAVID_TABLE"], os.environ["AWS_DEFAULT_REGION"])
 pathlib.Path(os.environ["TMPDIR"], "made").write_text("by the worker")
 print("program", subprocess.check_output(["./tool/program"], text=True).strip(), flush=True)
 """
-
-
-def python_for_all() -> str:
-    """A Python that the worker's user may start too, which one below a home folder may not be."""
-    places = [Path(sys.executable).resolve(), *(Path(folder, "python3") for folder in ("/usr/local/bin", "/usr/bin"))]
-    for place in places:
-        if place.exists() and all(folder.stat().st_mode & stat.S_IXOTH for folder in place.resolve().parents):
-            return str(place)
-    raise AssertionError(f"no Python that every user may start among {places}")
 
 
 class Machine:
@@ -297,8 +287,7 @@ def test_a_head_that_is_no_json_ends_the_machine(machine: Machine) -> None:
 def test_the_real_package_starts_a_worker_that_calls_aws(
     machine: Machine, s3: str, request: pytest.FixtureRequest
 ) -> None:
-    ask = [python_for_all(), "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
-    version = subprocess.check_output(ask, text=True).strip()
+    version = python_version()
     system = System() if version == sysconfig.get_python_version() else System(python=version)
     group = replace(next(one for one in GROUPS if one.name == "worker"), system=system)
     cache = Path(request.config.cache.mkdir("packages")) / "here"

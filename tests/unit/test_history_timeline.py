@@ -176,3 +176,14 @@ def test_an_output_without_a_job_names_none(document: str | None) -> None:
     history.add("TaskStateEntered", name="GenerateScript", input=document)
     history.add("TaskStateExited", name="GenerateScript", output=document)
     assert history.visits()[0].job_id == ""
+
+
+def test_events_that_do_not_say_what_they_follow_follow_the_one_before() -> None:
+    history = History()
+    history.task("FetchManga", 5.0, fails=("SourceUnavailable",))
+    history.task("GenerateScript", 3.0)
+    history.add("ExecutionSucceeded")
+    told = history.visits()
+    for event in history.events:
+        del event["previousEventId"]
+    assert history.visits() == told

@@ -194,7 +194,11 @@ def test_without_subnets_of_its_own_a_machine_stays_in_the_vpc() -> None:
 @pytest.mark.parametrize(
     ("image", "owner", "parameter"),
     [
-        ("/aws/service/canonical/ubuntu/x", ["099720109477", "amazon"], f"arn:aws:ssm:{REGION}::parameter/aws/service/canonical/*"),
+        (
+            "/aws/service/canonical/ubuntu/x",
+            ["099720109477", "amazon"],
+            f"arn:aws:ssm:{REGION}::parameter/aws/service/canonical/*",
+        ),
         ("/aws/service/ami-amazon-linux-latest/x", "amazon", f"arn:aws:ssm:{REGION}::parameter/aws/service/ami-*"),
         ("/my/image", ACCOUNT, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/my/image"),
     ],
