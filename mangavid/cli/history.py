@@ -10,7 +10,8 @@ from mangavid.cli import output, words
 from mangavid.cli.session import ConfigFile, Home, Json, session
 
 if TYPE_CHECKING:
-    from mangavid.ports import Execution
+    from mangavid.aws.costs import Cost
+    from mangavid.ports import Execution, Target
     from mangavid.states.timeline import Failure, Visit
 
 _SILENT = ("Choice", "Pass")
@@ -50,10 +51,24 @@ def history(
         _raw(list(told), as_json=as_json)
         return
     visits = timeline(told, now=target.clock.now())
+    cost = _cost(target, visits)
     if as_json:
-        output.write_json({"execution": found, "states": visits})
+        output.write_json({"execution": found, "states": visits, "cost": cost})
         return
     tell(found, visits, working=target.driven())
+    if cost is not None:
+        from mangavid.aws.costs import shown
+
+        output.say(f"It has cost {shown(cost)} so far: transitions, functions and machines, at list prices.")
+
+
+def _cost(target: Target, visits: list[Visit]) -> Cost | None:
+    """Nothing on this machine."""
+    if target.config.target != "aws":
+        return None
+    from mangavid.aws.costs import estimate
+
+    return estimate(visits)
 
 
 def _raw(events: list[dict[str, object]], *, as_json: bool) -> None:

@@ -105,6 +105,12 @@ def _on_aws(config: Config, *, watch: bool, as_json: bool) -> None:
             ) from None
     outcome = outcome_of(started.target, [ended])
     tell(outcome, as_json=as_json)
+    if not as_json:
+        from mangavid.aws.costs import estimate, shown
+        from mangavid.states.timeline import timeline
+
+        events = started.target.executions.history(execution.arn)
+        output.say(f"It cost {shown(estimate(timeline(events, now=started.target.clock.now())))} on AWS.")
     raise typer.Exit(outcome.exit_code)
 
 

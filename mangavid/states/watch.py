@@ -127,9 +127,20 @@ class _Follower(Watch):
     def __init__(self, on_step: Callable[[Step], None]) -> None:
         super().__init__(on_step)
         self._attempt: tuple[str, str, float] | None = None
+        self._machine = ""
 
     def of(self, execution: Execution) -> None:
         self._name, self._arn = execution.name, execution.arn
+
+    def look(self) -> Item:
+        """And which machine it is, when there is another."""
+        job = super().look()
+        machine = str(job.get("instance", ""))
+        if machine and machine != self._machine:
+            self._machine = machine
+            attempt = int(job.get("sfn_retry", 0)) + 1
+            self.note(f"at work on it: {machine}{f', attempt {attempt}' if attempt > 1 else ''}")
+        return job
 
     def event(self, event: Item) -> None:
         if self._attempt is not None:

@@ -47,7 +47,7 @@ class CodeBucket:
                 return False
             raise ConfigError(
                 f"the bucket {self.name} belongs to another account, or these credentials may not see it",
-                hint="set aws.prefix to a name of your own",
+                hint="set aws.prefix to a name of your own, or let someone allow them s3:ListBucket on it",
             ) from refused
         return True
 

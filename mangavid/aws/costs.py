@@ -1,0 +1,67 @@
+"""About what an execution has cost, from how long its states took: an estimate for a person, no bill.
+
+List prices of us-east-1 in US dollars, November 2026, before any free tier: aws.amazon.com/step-functions/pricing,
+/lambda/pricing, /ec2/spot/pricing. What Spot machines cost changes by the hour; storage and logs are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from mangavid import asl
+from mangavid.aws.stack.functions import SIZES
+from mangavid.states.timeline import Visit
+from mangavid.states.watch import WORKERS
+
+TRANSITION: Final = 0.025 / 1000
+CALL: Final = 0.20 / 1_000_000
+GB_SECOND: Final = 0.0000133334
+#: A Spot machine of the kind that the default settings launch, with its disk and its address.
+MACHINE_HOUR: Final = {"WaitForRender": 0.15, "WaitForUpload": 0.015}
+_SILENT = ("Choice", "Pass", "Succeed", "Fail", "Wait")
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """US dollars."""
+
+    transitions: float
+    functions: float
+    machines: float
+
+    @property
+    def total(self) -> float:
+        return self.transitions + self.functions + self.machines
+
+
+def estimate(visits: Iterable[Visit]) -> Cost:
+    """Of the states as ``states.timeline`` tells them. A retry is a transition, too."""
+    functions = _functions()
+    transitions, called, machines = 0, 0.0, 0.0
+    for visit in visits:
+        transitions += max(1, visit.attempts)
+        if visit.state in WORKERS:
+            machines += visit.seconds / 3600 * MACHINE_HOUR[visit.state]
+        elif visit.kind not in _SILENT:
+            size = SIZES.get(functions.get(visit.state, ""))
+            # What is waited between attempts is not paid for.
+            worked = max(0.0, visit.seconds - sum(failure.waited or 0.0 for failure in visit.failures))
+            called += max(1, visit.attempts) * CALL + (worked * size.memory / 1024 * GB_SECOND if size else 0.0)
+    return Cost(transitions=transitions * TRANSITION, functions=called, machines=machines)
+
+
+def shown(cost: Cost) -> str:
+    """«about $0.03»."""
+    return f"about ${cost.total:.2f}" if cost.total >= 0.01 else "less than $0.01"
+
+
+def _functions() -> dict[str, str]:
+    """State → the function it calls, without the channel's prefix."""
+    states = asl.load_definition("us-east-1", "000000000000")["States"]
+    return {
+        name: str(state["Parameters"]["FunctionName"]).rpartition(":")[2].removeprefix("manga-pipeline-")
+        for name, state in states.items()
+        if state["Type"] == "Task"
+    }
