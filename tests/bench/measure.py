@@ -33,12 +33,12 @@ class Cost(NamedTuple):
         return Cost(self.cpu + other.cpu, self.wall + other.wall, max(self.peak, other.peak))
 
 
-def run(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> Cost:
-    """Run a command to its end from the repository's root; raises SystemExit with its output where it fails."""
+def run(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Cost:
+    """Run a command to its end; raises SystemExit with its output where it fails."""
     began = time.perf_counter()
     with subprocess.Popen(
         [str(part) for part in argv],
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
