@@ -41,7 +41,7 @@ def error(code: str, message: str, operation: str, *, attempts: int = 0, status:
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"RetryAttempts": attempts, "HTTPStatusCode": status},
     }
-    return ClientError(answer, operation)  # type: ignore[arg-type]
+    return ClientError(answer, operation)
 
 
 class Client:

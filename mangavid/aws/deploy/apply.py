@@ -245,12 +245,7 @@ class Deploy:
         change = plan.change_set or self._proposed(plan)
         if change is None:
             return False
-        try:
-            seen = self.stack.execute(change)
-        except MangavidError:
-            with suppress(MangavidError):
-                self.stack.discard(change)
-            raise
+        seen = self.stack.execute(change)
         ended = self.stack.follow(State(id=change.stack), self._tell, since=seen)
         if ended.status not in GOOD:
             events = list(self.stack.events(change.stack, since=seen))

@@ -24,7 +24,7 @@ from mangavid.aws.deploy.site import Site
 from mangavid.aws.failures import not_there
 from mangavid.aws.session import Refused
 from mangavid.aws.stack.parts import Json
-from mangavid.errors import DeployFailed, Interrupted, Locked, MangavidError
+from mangavid.errors import AuthError, DeployFailed, Interrupted, Locked, MangavidError
 from mangavid.ports import Clock
 
 CAPABILITIES: Final = ["CAPABILITY_NAMED_IAM"]
@@ -36,6 +36,8 @@ GOOD: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 #: A stack is told as it was before for a moment after a change of it has begun: seconds until that is not waited for.
 _BEGINS_WITHIN = 30.0
+#: Seconds between a stack's being proposed and its being begun, at most; later it was left so.
+_PROPOSED_FOR = 10.0
 #: How a stack stands while a change of it begins; what follows from one (a rollback, a cleanup) is no beginning.
 _BEGINNINGS: Final = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
 _OVERTAKEN: Final = ("ChangeSetNotFound", "InvalidChangeSetStatus", "AlreadyExistsException")
@@ -122,10 +124,23 @@ class Stack:
             state = self.follow(state, tell, since=seen)
             if state.status == "UPDATE_ROLLBACK_FAILED":
                 raise failure.failed(self._site, state.status, state.reason, list(self.events(state.id, since=seen)))
+        state = self._given_time(state, tell)
         if state.status in STILLBORN:
             tell(Step(what="note", detail=f"what an earlier deploy left half-made ({state.status}) is taken away"))
             state = self.delete(state, tell)
         return state if state.status != "DELETE_COMPLETE" else State()
+
+    def _given_time(self, state: State, tell: Tell) -> State:
+        """How it stands once whoever proposed it, if they still are there, had time to begin: that is followed."""
+        waited = 0.0
+        while state.status == "REVIEW_IN_PROGRESS" and waited < _PROPOSED_FOR and self._proposed():
+            if not waited:
+                what = f"another deploy may be about to make it ({state.status}): it is given {_PROPOSED_FOR:.0f} s"
+                tell(Step(what="note", detail=what))
+            self._clock.sleep(_LONGEST_PAUSE)
+            waited += _LONGEST_PAUSE
+            state = self.rest(tell)
+        return state
 
     def rest(self, tell: Tell) -> State:
         """How it stands once no change is under way: one that is, is followed to its end."""
@@ -171,6 +186,8 @@ class Stack:
                 faults.point("deploy.proposed")
                 change = self._examined(str(answer["Id"]), str(answer["StackId"]), create=create, importing=importing)
             except Refused as refused:
+                # Where another was first, the stack that AWS made up is theirs.
+                create = create and refused.code not in _OVERTAKEN
                 raise self._refusal(refused) from refused
         except BaseException:  # Ctrl-C among them
             with suppress(MangavidError):
@@ -257,7 +274,13 @@ class Stack:
             )
         except Refused as refused:
             if not self._is_begun(change, refused):
+                with suppress(MangavidError):
+                    self._withdraw(change.arn, create=False)  # another is at work on its stack
                 raise self._refusal(refused) from refused
+        except AuthError:
+            with suppress(MangavidError):
+                self.discard(change)
+            raise
         faults.point("deploy.executed")
         return seen
 
@@ -344,19 +367,29 @@ class Stack:
         yield from reversed(found)
 
     def _events(self, id: str) -> Iterator[Event]:
-        """Newest first."""
-        for one in self._aws.pages(
-            "describe_stack_events", "StackEvents", ask="NextToken", told="NextToken", StackName=id
-        ):
-            yield Event(
-                id=one["EventId"],
-                resource=one.get("LogicalResourceId", ""),
-                physical=one.get("PhysicalResourceId", ""),
-                type=one.get("ResourceType", ""),
-                status=one.get("ResourceStatus", ""),
-                reason=one.get("ResourceStatusReason", "") or "",
-                at=one["Timestamp"].timestamp() if one.get("Timestamp") else 0.0,
-            )
+        """Newest first; none of a stack that another takes away meanwhile."""
+        pages = self._aws.pages(
+            "describe_stack_events",
+            "StackEvents",
+            ask="NextToken",
+            told="NextToken",
+            expect=("ValidationError",),
+            StackName=id,
+        )
+        try:
+            for one in pages:
+                yield Event(
+                    id=one["EventId"],
+                    resource=one.get("LogicalResourceId", ""),
+                    physical=one.get("PhysicalResourceId", ""),
+                    type=one.get("ResourceType", ""),
+                    status=one.get("ResourceStatus", ""),
+                    reason=one.get("ResourceStatusReason", "") or "",
+                    at=one["Timestamp"].timestamp() if one.get("Timestamp") else 0.0,
+                )
+        except Refused as refused:
+            if "does not exist" not in refused.message:
+                raise self._refusal(refused) from refused
 
     def _newest(self, id: str) -> str:
         return next((event.id for event in self._events(id)), "")
