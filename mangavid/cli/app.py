@@ -66,7 +66,7 @@ def root(
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Turn manga chapters into narrated videos, on this machine."""
+    """Turn manga chapters into narrated videos, on this machine or on AWS."""
     assert not version  # its callback has left
     ctx.obj = {"config": config_file, "home": home}
     if ctx.invoked_subcommand is None:

@@ -39,7 +39,7 @@ def deploy(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Put the pipeline on AWS, or bring what stands there up to date.
+    """Put the pipeline on AWS, or bring it up to date.
 
     Packages are made, what would change is shown, and after a yes it is put in force. It can be stopped and run again
     at any moment. What fails is taken back. A second deploy finds nothing to do.

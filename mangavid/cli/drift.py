@@ -25,10 +25,11 @@ def drift(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Show what on AWS was changed by hand since it was deployed; exit code 10 where something was.
+    """Show what on AWS was changed by hand.
 
-    Settings of all resources as CloudFormation sees them, and what it does not look at: the code of functions, the
-    state machine's definition, the schedule, termination protection, the packages.
+    Exit code 10 where something was since it was deployed. Settings of all resources as CloudFormation sees them, and
+    what it does not look at: the code of functions, the state machine's definition, the schedule, termination
+    protection, the packages.
     """
     from mangavid.aws.deploy import site
     from mangavid.aws.deploy.drift import Drifts

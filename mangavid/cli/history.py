@@ -32,7 +32,10 @@ def history(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Show a run state by state: when, how long, attempts, errors."""
+    """Show a run state by state.
+
+    When each began, how long it took, its attempts and errors.
+    """
     from mangavid.errors import SourceNotFound
     from mangavid.states import operations
     from mangavid.states.timeline import timeline

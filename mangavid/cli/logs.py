@@ -58,9 +58,10 @@ def logs(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Show what functions and workers said, as one stream in the order of time.
+    """Show what functions and workers said.
 
-    The last hour of it, or with --job or --execution all of that one. With --json each line is a document of its own.
+    One stream over all of them, in the order of time. The last hour of it, or with --job or --execution all of that
+    one. With --json each line is a document of its own.
     """
     known = _state(state)
     target = session(ctx, config, home).target()

@@ -12,7 +12,7 @@ from mangavid.cli.session import ConfigFile, Home, Json, session
 if TYPE_CHECKING:
     from mangavid.states.operations import Quota
 
-HELP = """Show or change how many videos a day are published.
+HELP = """Show or change the number of videos a day.
 
 A chapter that is named (mangavid run CHAPTER.cbz) does not count where videos are made as files: only the library's do.
 

@@ -26,9 +26,10 @@ def retry(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Put failed jobs back to their last good product, for the next run.
+    """Take failed jobs up from their last good product.
 
-    An execution that ended by a failure of its own, or was stopped, goes on in the state where it ended.
+    They are put back there for the next run. An execution that ended by a failure of its own, or was stopped, goes on
+    in the state where it ended.
     """
     from mangavid.errors import UsageError
     from mangavid.states import operations

@@ -27,9 +27,10 @@ def rollback(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """List the releases on AWS, or go back to one: template, code and machines as they were.
+    """List the releases on AWS, or go back to one.
 
-    Jobs, videos and secrets stay as they are. What would change is shown first, as by mangavid deploy.
+    Template, code and machines are then as they were. Jobs, videos and secrets stay as they are. What would change is
+    shown first, as by mangavid deploy.
     """
     from mangavid.aws.deploy import apply, releases, site
     from mangavid.cli.deployview import view

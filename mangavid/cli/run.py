@@ -40,9 +40,10 @@ def run(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Make videos of chapters, or of the library's next ones.
+    """Make videos of chapters, or of the next ones.
 
-    Where the pipeline runs on AWS (the setting target), this starts it there, or follows the run that is at work.
+    Without a chapter's name, of the library's next, until the day's quota is reached. Where the pipeline runs on AWS
+    (the setting target), this starts it there, or follows the run that is at work.
     """
     from mangavid.cli.progress import view
     from mangavid.clock import SystemClock

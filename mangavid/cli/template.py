@@ -25,7 +25,7 @@ def template(
     config: ConfigFile = None,
     home: Home = None,
 ) -> None:
-    """Print the CloudFormation template of the pipeline on AWS.
+    """Print the CloudFormation template.
 
     It is JSON with or without --json, made from the settings alone: no account is asked. Where the packages lie is
     asked for by its parameters.
