@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from mangavid import faults, keys, protocol
 from mangavid.config import Config
-from mangavid.errors import BadInput, ConditionFailed, SourceNotFound
+from mangavid.errors import BadInput, ConditionFailed, SourceNotFound, UpstreamUnavailable
 from mangavid.models import Chapter, Direction, Page, encode
 from mangavid.ports import Found, Item, Target
 from mangavid.products import delete_temporary, is_whole, read_chapter, read_job
+from mangavid.states import cleanup
 from mangavid.states.runs import Event, Result, current_job, now, run_of
 from mangavid.writers import titles
 
@@ -25,6 +27,7 @@ def handle(target: Target, event: Event) -> Result:
     if in_hand:
         _bring(target, event, run, in_hand, None)
         return {"status": "success", "job_id": in_hand}
+    _tidy(target, event)
     waiting = _waiting(target, event, run)
     if waiting:
         return {"status": "awaiting_upload", "job_id": waiting}
@@ -34,6 +37,16 @@ def handle(target: Target, event: Event) -> Result:
             return {"status": "success", "job_id": job_id}
     only_failures = run.get("failed") and not run.get("made")
     return {"status": "nothing_but_failures" if only_failures else "no_manga_available", "job_id": ""}
+
+
+def _tidy(target: Target, event: Event) -> None:
+    """Clean up after jobs whose video was published by the time nobody waited for it: an execution that was ended, a
+    worker that was given up, a Cleanup that failed. No state comes back to them, since they are finished.
+    """
+    for item in list(target.jobs.by_status("uploaded")):
+        # Nothing depends on it, and the next run tries again.
+        with suppress(UpstreamUnavailable):
+            cleanup.handle(target, {**event, "job_id": str(item["job_id"])})
 
 
 def job_of_found(found: Found) -> str:

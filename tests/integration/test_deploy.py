@@ -284,6 +284,8 @@ def test_a_create_that_fails_does_not_take_what_it_took_over_with_it(here: Accou
     with pytest.raises(DeployFailed, match="Bad"):
         here.put(here.wanted(kept=True, more={"Bad": {**BROKEN, "DependsOn": ["JobsTable", "ArtifactBucket"]}}))
     assert things(here) == ["job-1", "video"]
+    policy = here.clients["s3"].call("get_bucket_policy", Bucket=ARTIFACTS)["Policy"]
+    assert "aws:SecureTransport" in policy, "it stays open to nothing but TLS"
     assert here.put(here.wanted(kept=True)).status == "created"
     assert things(here) == ["job-1", "video"]
 

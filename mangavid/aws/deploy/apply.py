@@ -21,7 +21,7 @@ from typing import Final, Literal
 import msgspec
 
 from mangavid.aws.deploy import difference, failure, fast, preflight, releases
-from mangavid.aws.deploy.code import CodeBucket
+from mangavid.aws.deploy.code import CodeBucket, tls_only
 from mangavid.aws.deploy.difference import Change, Property
 from mangavid.aws.deploy.fast import Swapped
 from mangavid.aws.deploy.progress import Step, Tell, silent
@@ -248,6 +248,7 @@ class Deploy:
         seen = self.stack.execute(change)
         ended = self.stack.follow(State(id=change.stack), self._tell, since=seen)
         if ended.status not in GOOD:
+            self._close(plan)
             events = list(self.stack.events(change.stack, since=seen))
             raise failure.failed(self._site, ended.status or "DELETE_COMPLETE", ended.reason, events)
         return True
@@ -260,7 +261,18 @@ class Deploy:
             if self._site.artifacts in plan.taken_over:
                 # Kept with its bucket; AWS takes over the bucket, and would find the policy's place taken.
                 self._site.clients["s3"].call("delete_bucket_policy", Bucket=self._site.artifacts)
-        return self.stack.propose(url, create=plan.fresh, importing=bool(plan.taken_over))
+        try:
+            return self.stack.propose(url, create=plan.fresh, importing=bool(plan.taken_over))
+        except MangavidError:
+            self._close(plan)
+            raise
+
+    def _close(self, plan: Plan) -> None:
+        """A bucket that was to be taken over, and was not, is reached by TLS only again."""
+        if plan.fresh and self._site.artifacts in plan.taken_over:
+            self._site.clients["s3"].call(
+                "put_bucket_policy", Bucket=self._site.artifacts, Policy=tls_only(self._site.artifacts)
+            )
 
     def _record(self, plan: Plan, changed: bool) -> Release | None:
         """The release that is in force; also where an earlier deploy was killed before it could say so."""

@@ -90,15 +90,6 @@ class CodeBucket:
             self._s3.call(operation, Bucket=self.name, **parameters)
 
     def _set_up(self) -> dict[str, dict[str, Any]]:
-        everything = [f"arn:aws:s3:::{self.name}", f"arn:aws:s3:::{self.name}/*"]
-        tls = {
-            "Sid": "TlsOnly",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": everything,
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
         closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
         lives = [
             {
@@ -118,7 +109,7 @@ class CodeBucket:
             "put_public_access_block": {"PublicAccessBlockConfiguration": dict.fromkeys(closed, True)},
             "put_bucket_versioning": {"VersioningConfiguration": {"Status": "Enabled"}},
             "put_bucket_lifecycle_configuration": {"LifecycleConfiguration": {"Rules": lives}},
-            "put_bucket_policy": {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [tls]})},
+            "put_bucket_policy": {"Policy": tls_only(self.name)},
         }
 
     def missing(self, packages: Sequence[Package]) -> list[Package]:
@@ -165,6 +156,19 @@ class CodeBucket:
     def url(self, key: str) -> str:
         """Where CloudFormation reads an object."""
         return f"https://s3.{self._site.region}.amazonaws.com/{self.name}/{key}"
+
+
+def tls_only(bucket: str) -> str:
+    """The policy of a bucket that is reached by TLS only."""
+    statement = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def encoded(value: Mapping[str, Any] | msgspec.Struct) -> bytes:
