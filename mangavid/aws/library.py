@@ -1,7 +1,8 @@
 """Chapters in the artifact bucket.
 
-A chapter is a CBZ or ZIP file below ``library/``, its narration a JSON sidecar beside it or in it. Its ``ref`` is the
-object's key, so that a series' folder and a file's name tell the same as they do on a disk.
+A chapter is a CBZ or ZIP file below ``library/``, or below ``inbox/`` where a run was given it by name; its narration
+is a JSON sidecar beside it or in it. Its ``ref`` is the object's key, so that a series' folder and a file's name tell
+the same as they do on a disk.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from mangavid.sources.local import ChapterSource
 from mangavid.sources.names import page_order
 
 LIBRARY = "library/"
+#: ``inbox/<digest of what it is>/<folder>/<file>``: chapters that ``mangavid run CHAPTER`` put there (``aws.inbox``).
+INBOX = "inbox/"
 _CHAPTERS = (".cbz", ".zip")
 _NARRATION = ".narration.json"
 
@@ -41,7 +44,7 @@ class BucketLibrary:
         for key in self._named or self._every():
             with self._copied(key) as file:
                 (found,) = ChapterSource([file], _no_yaml).find()
-            versions = (self._objects.version(key), self._objects.version(_narration(key)))
+            versions = (self._objects.version(key), self._objects.version(narration_key(key)))
             yield msgspec.structs.replace(found, ref=key, version=digest(*versions))
 
     def _every(self) -> Iterator[str]:
@@ -56,7 +59,7 @@ class BucketLibrary:
     @contextmanager
     def _copied(self, key: str) -> Iterator[Path]:
         """The chapter's file with its narration beside it, under the names they have in the bucket."""
-        if not key.startswith(LIBRARY) or not key.lower().endswith(_CHAPTERS):
+        if not key.startswith((LIBRARY, INBOX)) or not key.lower().endswith(_CHAPTERS):
             raise BadInput(f"{key[:300]} names no chapter of the bucket", hint=f"chapters are {LIBRARY}….cbz")
         placed = []
         try:
@@ -65,7 +68,7 @@ class BucketLibrary:
             except (SourceNotFound, ValueError):
                 raise SourceNotFound(f"no chapter {key[:300]}", hint="put it into the bucket first") from None
             with suppress(SourceNotFound):
-                placed.append(self._place(_narration(key)))
+                placed.append(self._place(narration_key(key)))
             yield placed[0]
         finally:
             for path in placed:
@@ -73,13 +76,13 @@ class BucketLibrary:
 
     def _place(self, key: str) -> Path:
         fetched = self._objects.fetch(key)
-        path = self._folder / key.removeprefix(LIBRARY)
+        path = self._folder / key.removeprefix(LIBRARY).removeprefix(INBOX)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Moved, not copied: the cache would keep every chapter that was only looked at.
         return fetched.replace(path)
 
 
-def _narration(chapter: str) -> str:
+def narration_key(chapter: str) -> str:
     """The key of the narration beside a chapter."""
     return chapter.rpartition(".")[0] + _NARRATION
 

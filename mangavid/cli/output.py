@@ -13,10 +13,12 @@ import shlex
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
+from itertools import chain, islice, zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ _invocation = ContextVar("invocation", default=("mangavid", ""))
 _GAP = 2
 _FOLD = 20
 """Columns that a folded column needs to be read."""
+_SCREENS = 100
+"""Rows that are waited for, so that they decide together how they are laid out."""
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Cn", "Co"})
 
 
@@ -118,20 +122,119 @@ def write_json(value: Any) -> None:
 
 
 def write_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, folds: Sequence[str] = (), spare: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    folds: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    rare: Sequence[str] = (),
+    widest: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Rows below their headings, to stdout: fitted to a terminal (``fitted``), and as wide as they are where piped."""
-    rows = list(rows)
-    if sys.stdout.isatty():
-        screen = console(sys.stdout)
-        screen.print(fitted(columns, rows, screen.width, folds=folds, spare=spare))
+    """Rows below their headings, to stdout: fitted to a terminal (``fitted``), and as wide as they are where piped.
+    Columns in ``rare`` are left out where they are empty.
+
+    Of more than ``_SCREENS`` rows each is written when it comes. How wide their columns are is decided by the first
+    rows and the texts in ``widest``; a later cell that is wider pushes the others aside.
+    """
+    coming = iter(rows)
+    first = list(islice(coming, _SCREENS + 1))
+    whole = len(first) <= _SCREENS
+    kept = [
+        n for n, name in enumerate(columns) if not (whole and name in rare and not any(_words(r[n]) for r in first))
+    ]
+    columns, first = [columns[n] for n in kept], [[row[n] for n in kept] for row in first]
+    screen = console(sys.stdout) if sys.stdout.isatty() else None
+    if screen is not None and whole:
+        screen.print(fitted(columns, first, screen.width, folds=folds, spare=spare))
         return
-    lines = [[safe(_words(cell)) for cell in row] for row in (columns, *rows)]
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    widths = {
+        name: max(_width(safe(text)) for text in (name, widest.get(name, ""), *(_words(row[n]) for row in first)))
+        for n, name in enumerate(columns)
+    }
+    every = chain(first, ([row[n] for n in kept] for row in coming))
+    lines = _piped(columns, every, widths) if screen is None else _stream(screen, columns, every, widths, folds, spare)
     for line in lines:
-        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
-        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+        sys.stdout.write(line + "\n")
+        if not whole:
+            sys.stdout.flush()
     sys.stdout.flush()
+
+
+def _piped(columns: Sequence[str], rows: Iterable[Sequence[Cell]], widths: Mapping[str, int]) -> Iterator[str]:
+    for row in chain([columns], rows):
+        cells = (safe(_words(cell)) for cell in row)
+        yield "  ".join(_padded(cell, widths[name]) for cell, name in zip(cells, columns, strict=True)).rstrip()
+
+
+def _stream(
+    screen: Console,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    widths: Mapping[str, int],
+    folds: Sequence[str],
+    spare: Sequence[str],
+) -> Iterator[str]:
+    """Lines of a table as ``fitted`` lays it out, but row by row. rich's tables are measured whole."""
+    paint = _Paint(screen)
+    chosen = _chosen(columns, {n: min(_FOLD, w) if n in folds else w for n, w in widths.items()}, screen.width, spare)
+    if chosen is None:
+        by_worth = _by_worth(columns, spare)
+        for row in rows:
+            yield paint(row[0])
+            if told := [paint(row[n]) for n in by_worth if _words(row[n])]:
+                yield "  " + "  ".join(told)
+        return
+    room = screen.width - sum(_GAP + (0 if columns[n] in folds else widths[columns[n]]) for n in chosen)
+    given = {}
+    folded = sorted((n for n in chosen if columns[n] in folds), key=lambda n: widths[columns[n]])
+    for left, n in zip(range(len(folded), 0, -1), folded, strict=True):
+        given[n] = min(widths[columns[n]], room // left)
+        room -= given[n]
+    for row in chain([[(name, "bold") for name in columns]], rows):
+        cells = [_folded(row[n], given.get(n)) for n in chosen]
+        for line in zip_longest(*cells, fillvalue=""):
+            texts = zip(line, chosen, strict=True)
+            parts = [(paint(cell), _words(cell), given.get(n, widths[columns[n]])) for cell, n in texts]
+            painted = (shown + " " * (width - _width(text)) for shown, text, width in parts)
+            yield (" " * _GAP).join(painted).rstrip()
+
+
+def _folded(cell: Cell, width: int | None) -> list[Cell]:
+    """A cell as the lines it takes, none wider than this."""
+    text, style = cell if isinstance(cell, tuple) else (cell, "")
+    text = safe(text)
+    if width is None or _width(text) <= width:
+        return [(text, style)]
+    lines = [""]
+    for word in re.findall(r"\S+\s*|\s+", text):
+        if lines[-1] and _width(lines[-1] + word.rstrip()) > width:
+            lines.append("")
+        for sign in word:
+            if _width(lines[-1] + sign) > width and not sign.isspace():
+                lines.append("")
+            lines[-1] += sign
+    return [(line.rstrip(), style) for line in lines]
+
+
+class _Paint:
+    """Styles as what the terminal obeys; it is asked once for each."""
+
+    def __init__(self, screen: Console) -> None:
+        self._screen = screen
+        self._around: dict[str, list[str]] = {"": ["", ""]}
+
+    def __call__(self, cell: Cell) -> str:
+        text, style = cell if isinstance(cell, tuple) else (cell, "")
+        if style not in self._around:
+            with self._screen.capture() as drawn:
+                self._screen.print(styled(("x", style)), end="")
+            self._around[style] = drawn.get().split("x")
+        before, after = self._around[style]
+        return f"{before}{safe(text)}{after}" if text else ""
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
 
 
 def _words(cell: Cell) -> str:
@@ -168,20 +271,31 @@ def fitted(
         for n, name in enumerate(columns)
         for widest in [max(_width(safe(_words(row[n]))) for row in (columns, *rows))]
     }
-    kept = list(columns)
-    for name in ("", *spare):
-        kept = [one for one in kept if one != name]
-        if sum(needs[one] + _GAP for one in kept) <= width:
-            chosen = [n for n, one in enumerate(columns) if one in kept]
-            return _grid(kept, [[row[n] for n in chosen] for row in rows], folds)
+    chosen = _chosen(columns, needs, width, spare)
+    if chosen is not None:
+        return _grid([columns[n] for n in chosen], [[row[n] for n in chosen] for row in rows], folds)
     parts: list[RenderableType] = []
-    by_worth = sorted(range(1, len(columns)), key=lambda n: columns[n] in spare)
+    by_worth = _by_worth(columns, spare)
     for row in rows:
         parts.append(styled(row[0]))
         told = [styled(row[n]) for n in by_worth if _words(row[n])]
         if told:
             parts.append(Padding(Text("  ").join(told), (0, 0, 0, 2)))
     return Group(*parts)
+
+
+def _chosen(columns: Sequence[str], needs: Mapping[str, int], width: int, spare: Sequence[str]) -> list[int] | None:
+    """Which columns fit side by side, after as many of the spare ones as must be are left out; None: too few do."""
+    kept = list(columns)
+    for name in ("", *spare):
+        kept = [one for one in kept if one != name]
+        if sum(needs[one] + _GAP for one in kept) <= width:
+            return [n for n, one in enumerate(columns) if one in kept]
+    return None
+
+
+def _by_worth(columns: Sequence[str], spare: Sequence[str]) -> list[int]:
+    return sorted(range(1, len(columns)), key=lambda n: columns[n] in spare)
 
 
 def _grid(columns: Sequence[str], rows: Sequence[Sequence[Cell]], folds: Sequence[str]) -> Table:

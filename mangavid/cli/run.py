@@ -50,15 +50,13 @@ def run(
 
     flags = {"publisher__folder": ("--output", folder)} if folder else {}
     loaded = session(ctx, config, home).settings(**flags)
-    if loaded.config.target == "aws":
-        if chapters or sample or folder or again:
-            raise UsageError(
-                "on AWS a run takes its chapters from library/ in the bucket, not from this machine",
-                hint="put them there, then mangavid run; or here: MANGAVID_TARGET=local mangavid run CHAPTER.cbz",
-            )
-        _on_aws(loaded.config, watch=watch, as_json=as_json)
-        return
     sources = [*(chapters or ()), *([str(Path(__file__).parents[1] / "sample")] if sample else [])]
+    if loaded.config.target == "aws":
+        if folder:
+            raise UsageError("--output is a folder of this machine: videos on AWS stay in the bucket")
+        checks.chapters(chapters or ())
+        _on_aws(loaded.config, sources, again=again, watch=watch, as_json=as_json)
+        return
     checks.chapters(chapters or ())
     checks.before_run(loaded)
     if not sources:
@@ -76,15 +74,20 @@ def run(
     raise typer.Exit(outcome.exit_code)
 
 
-def _on_aws(config: Config, *, watch: bool, as_json: bool) -> None:
+def _on_aws(config: Config, sources: list[str], *, again: bool, watch: bool, as_json: bool) -> None:
     from mangavid.aws.run import start
     from mangavid.cli.progress import view
     from mangavid.clock import SystemClock
     from mangavid.states.outcome import outcome_of
     from mangavid.states.watch import follow
 
-    started = start(config)
+    if sources and not as_json:
+        output.say("uploading what is not there yet …")
+    started = start(config, sources, again=again)
     execution = started.execution
+    if execution is None:
+        tell(outcome_of(started.target, [], started.existing), as_json=as_json)
+        return
     if not watch:
         if as_json:
             output.write_json({"execution": execution.name, "arn": execution.arn, "began_now": started.now})
@@ -104,7 +107,7 @@ def _on_aws(config: Config, *, watch: bool, as_json: bool) -> None:
             raise Interrupted(
                 f"stopped watching: {execution.name} goes on", hint=f"mangavid stop {execution.name} ends it"
             ) from None
-    outcome = outcome_of(started.target, [ended])
+    outcome = outcome_of(started.target, [ended], started.existing)
     tell(outcome, as_json=as_json)
     if not as_json:
         from mangavid.aws.costs import estimate, shown

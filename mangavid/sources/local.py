@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -68,6 +69,36 @@ class ChapterSource:
         path = Path(found.ref)
         _check_is_chapter(path)
         return _fetch(path, found, self._read_sidecar)
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """A chapter as one CBZ or ZIP ``file``, and its ``narration`` as a JSON document (empty: it has none)."""
+
+    file: Path
+    narration: bytes
+
+
+def pack(path: Path, folder: Path, read_sidecar: sidecar.ReadYaml) -> Packed:
+    """A chapter for where neither folders nor YAML are read; what has to be made is made in ``folder``.
+
+    Raises SourceNotFound, BadInput (BadSidecar among them) for what would not become a video there either.
+    """
+    path = _absolute(path)
+    _check_is_chapter(path)
+    with ExitStack() as stack:
+        chapter = _open(path, stack)
+        if not chapter.pages:
+            raise BadInput(f"{chapter.name} holds no page images", hint=_what_instead(path))
+        chapter.check()
+        narration = _sidecar_text(path, chapter, read_sidecar)
+        if not path.is_dir():
+            return Packed(path, narration)
+        made = folder / f"{path.name}.cbz"
+        with zipfile.ZipFile(made, "x", zipfile.ZIP_STORED) as packed:  # images don't get smaller
+            for name in (*chapter.pages, *chapter.find(comicinfo.NAME)[:1]):
+                # One time for all: the same chapter is the same file.
+                packed.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), (path / name).read_bytes())
+    return Packed(made, narration)
 
 
 class LibrarySource:
@@ -326,7 +357,23 @@ def _groups(path: Path) -> tuple[str, ...]:
 
 
 def _sidecar(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> Sidecar | None:
-    """The narration beside the chapter, else the one in it. Raises BadSidecar, also where there are two."""
+    """Raises BadSidecar, also where there are two."""
+    found = _sidecar_file(path, chapter)
+    return sidecar.read(*found, read_yaml) if found else None
+
+
+def _sidecar_text(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> bytes:
+    """The narration, checked, as JSON; empty where there is none. Raises BadSidecar."""
+    found = _sidecar_file(path, chapter)
+    if not found:
+        return b""
+    sidecar.read(*found, read_yaml)
+    data, name = found
+    return data if name.lower().endswith(".json") else msgspec.json.encode(read_yaml(data, name))
+
+
+def _sidecar_file(path: Path, chapter: _Chapter) -> tuple[bytes, str] | None:
+    """What the narration beside the chapter holds, else the one in it, and its name. Raises BadSidecar."""
     beside = _beside(path)
     inside = chapter.find(*_INSIDE)
     if len(beside or inside) > 1:
@@ -334,13 +381,13 @@ def _sidecar(path: Path, chapter: _Chapter, read_yaml: sidecar.ReadYaml) -> Side
         raise BadSidecar(f"{chapter.name} has more than one narration: {names}", hint="keep one of them")
     for file in beside:
         with file.open("rb") as opened:
-            return sidecar.read(opened.read(sidecar.MAX_BYTES + 1), _show(file), read_yaml)
+            return opened.read(sidecar.MAX_BYTES + 1), _show(file)
     for name in inside:
         try:
             data = chapter.read(name, sidecar.MAX_BYTES)
         except (intake.Unusable, BadArchive) as why:
             raise BadSidecar(f"{chapter.name}: {shown(name)} {why}", hint="take it out, or write it anew") from None
-        return sidecar.read(data, f"{chapter.name}: {shown(name)}", read_yaml)
+        return data, f"{chapter.name}: {shown(name)}"
     return None
 
 

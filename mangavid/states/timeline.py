@@ -8,7 +8,8 @@ state begins a new visit.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Literal
 
@@ -35,7 +36,10 @@ class Failure(msgspec.Struct, kw_only=True):
 
 
 class Visit(msgspec.Struct, kw_only=True):
-    """One stay in a state. ``seconds`` runs to now where it is not over; ``video`` counts from 1, before it is 0."""
+    """One stay in a state. ``seconds`` runs to now where it is not over; ``video`` counts from 1, before it is 0.
+
+    ``input`` and ``output`` are there only where they were asked for, and are known.
+    """
 
     state: str
     kind: str
@@ -47,11 +51,18 @@ class Visit(msgspec.Struct, kw_only=True):
     attempts: int = 0
     outcome: Outcome = "running"
     failures: list[Failure] = []
+    input: Any = msgspec.UNSET
+    output: Any = msgspec.UNSET
 
 
-def timeline(events: Iterable[Item], *, now: datetime) -> list[Visit]:
-    """The visits in the order they began."""
-    visits: list[Visit] = []
+def timeline(events: Iterable[Item], *, now: datetime, data: bool = False) -> list[Visit]:
+    """The visits in the order they began. ``data``: with input and output."""
+    return list(visits(events, now=now, data=data))
+
+
+def visits(events: Iterable[Item], *, now: datetime, data: bool = False) -> Iterator[Visit]:
+    """The same one by one: a video's are told when the next one begins, if they are over, and are not kept."""
+    groups: deque[list[Visit]] = deque([[]])
     owner: dict[int, Visit] = {}
     video = 0
     for event in events:
@@ -61,29 +72,46 @@ def timeline(events: Iterable[Item], *, now: datetime) -> list[Visit]:
         if kind.endswith("StateEntered"):
             details = event.get("stateEnteredEventDetails", {})
             name = str(details.get("name", ""))
-            video += name == _VIDEO_BEGINS
+            if name == _VIDEO_BEGINS:
+                video += 1
+                while groups and all(one.ended for one in groups[0]):
+                    yield from _told(groups.popleft(), now)
+                open_still = {id(one) for group in groups for one in group}
+                owner = {number: one for number, one in owner.items() if id(one) in open_still}
+                groups.append([])
             visit = Visit(state=name, kind=kind.removesuffix("StateEntered"), started=at, video=video)
             visit.job_id = "" if name == _VIDEO_BEGINS else _job_id(details.get("input"))
-            visits.append(visit)
+            if data:
+                visit.input = _document(details.get("input"))
+            groups[-1].append(visit)
         elif kind.startswith("Execution"):
             if kind not in ("ExecutionStarted", "ExecutionRedriven"):
-                _end_all(visits, kind, at)
+                _end_all([one for group in groups for one in group], kind, at)
         elif visit is not None:
-            _tell(visit, kind, event, at)
+            _tell(visit, kind, event, at, data)
         if visit is not None:
             owner[event["id"]] = visit
-    for visit in visits:
+    for group in groups:
+        yield from _told(group, now)
+
+
+def _told(group: list[Visit], now: datetime) -> list[Visit]:
+    """A video's visits as they are told. Its job is known once its chapter was fetched; its first row gets it too."""
+    job_id = next((visit.job_id for visit in group if visit.video and visit.job_id), "")
+    for visit in group:
         visit.seconds = max(0.0, ((visit.ended or now) - visit.started).total_seconds())
-    _name_jobs(visits)
-    return visits
+        visit.job_id = visit.job_id or (job_id if visit.video else "")
+    return group
 
 
-def _tell(visit: Visit, kind: str, event: Item, at: datetime) -> None:
+def _tell(visit: Visit, kind: str, event: Item, at: datetime, data: bool) -> None:
     if kind.endswith("StateExited"):
         details = event.get("stateExitedEventDetails", {})
         visit.ended = at
         visit.outcome = "failed" if visit.failures and visit.failures[-1].waited is None else "succeeded"
         visit.job_id = _job_id(details.get("output")) or visit.job_id
+        if data:
+            visit.output = _document(details.get("output"))
     elif kind in _ATTEMPT:
         visit.attempts += 1
         if visit.failures and visit.failures[-1].waited is None:
@@ -106,16 +134,16 @@ def _end_all(visits: list[Visit], kind: str, at: datetime) -> None:
                 visit.outcome = "stopped" if kind == "ExecutionAborted" else "failed"
 
 
-def _name_jobs(visits: list[Visit]) -> None:
-    """A video's job is known once its chapter was fetched; its first row gets the name too."""
-    names = {visit.video: visit.job_id for visit in reversed(visits) if visit.video and visit.job_id}
-    for visit in visits:
-        if visit.video and not visit.job_id:
-            visit.job_id = names.get(visit.video, "")
-
-
 def _details(event: Item) -> dict[str, Any]:
     return next((value for name, value in event.items() if name.endswith("EventDetails") and value), {})
+
+
+def _document(text: Any) -> Any:
+    """What a state was given, or gave. Text that is no JSON stays as it is."""
+    try:
+        return json.loads(text) if isinstance(text, str) else msgspec.UNSET
+    except ValueError:
+        return text
 
 
 def _job_id(document: Any) -> str:

@@ -128,6 +128,13 @@ def tell(story: Story) -> None:
     assert story.call("cleanup", event)["deleted"] > 3
     assert story.call("increment-counter", event)["daily_count"] == 1
 
+    # One that a person named is taken from where it was put.
+    inbox = world.begin("inbox")
+    key = "inbox/0123456789abcdef/Kệ/3.cbz"
+    target.objects.put(key, cbz(1))
+    target.jobs.change(Change(key=keys.run_item("inbox"), set={"sources": [key]}))
+    assert story.call("fetcher", inbox)["status"] == "success"
+
     # Another chapter is given up while its machines are at work, by HandleError and by the reaper.
     for number, function in (("3", "handle-error"), ("4", "reaper")):
         for phase in ("renderer", "uploader"):

@@ -85,6 +85,7 @@ STAYS_HERE: Final = frozenset(
         "asl",
         "aws/costs.py",
         "aws/deploy",
+        "aws/inbox.py",
         "aws/package",
         "aws/run.py",
         "aws/stack",

@@ -88,6 +88,8 @@ def _bucket(names: Names, video_days: int) -> Json:
                         "TagFilters": [{"Key": LIFE_TAG, "Value": TEMPORARY_LIFE}],
                         "ExpirationInDays": 7,
                     },
+                    # What a run was given by name; a job has its own copy of the pages once it is fetched.
+                    {"Id": "inbox", "Status": "Enabled", "Prefix": "inbox/", "ExpirationInDays": 30},
                     {"Id": "jobs", "Status": "Enabled", "Prefix": "jobs/", "ExpirationInDays": video_days},
                     {
                         "Id": "replaced",
