@@ -13,7 +13,7 @@ demo: $(VENV)/.runtime  ## Make a video from the bundled chapter and print where
 
 test: $(VENV)/.dev  ## Run every check and every test
 	@$(MAKE) --no-print-directory gates
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev  ## The fast gate: format, lint, arrows, types, unit and contract tests
 	@$(MAKE) --no-print-directory gates
