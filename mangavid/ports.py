@@ -49,7 +49,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class Jobs(Protocol):
     """The jobs table: items by key, changed only by conditional updates (never read-modify-write).
 
-    Reads are strongly consistent except ``by_status``, which may lag. Values are JSON values and string sets
+    Reads are strongly consistent except those that say they may lag. Values are JSON values and string sets
     (as ``frozenset[str]``).
     """
 
@@ -63,10 +63,16 @@ class Jobs(Protocol):
         """
 
     def by_status(self, *status: str) -> Iterator[Item]:
-        """Items with a ``status`` among those given (all job items where none is), newest ``updated_at`` first."""
+        """Items with a ``status`` among those given (all job items where none is), newest ``updated_at`` first.
+
+        May lag.
+        """
+
+    def named(self, beginning: str) -> Iterator[str]:
+        """Ids of the job items with a status whose id begins so, in any order. May lag."""
 
     def runs(self) -> Iterator[Item]:
-        """RUN# items, newest first."""
+        """RUN# items, newest first. May lag."""
 
 
 # --- objects ---

@@ -36,20 +36,33 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         return self.transitions + self.functions + self.machines
 
 
-def estimate(visits: Iterable[Visit]) -> Cost:
-    """Of the states as ``states.timeline`` tells them. A retry is a transition, too."""
-    functions = _functions()
-    transitions, called, machines = 0, 0.0, 0.0
-    for visit in visits:
-        transitions += max(1, visit.attempts)
+class Meter:
+    """Adds up states as ``states.timeline`` tells them. A retry is a transition, too."""
+
+    def __init__(self) -> None:
+        self._functions = _functions()
+        self._transitions, self._called, self._machines = 0, 0.0, 0.0
+
+    def add(self, visit: Visit) -> None:
+        self._transitions += max(1, visit.attempts)
         if visit.state in WORKERS:
-            machines += visit.seconds / 3600 * MACHINE_HOUR[visit.state]
+            self._machines += visit.seconds / 3600 * MACHINE_HOUR[visit.state]
         elif visit.kind not in _SILENT:
-            size = SIZES.get(functions.get(visit.state, ""))
+            size = SIZES.get(self._functions.get(visit.state, ""))
             # What is waited between attempts is not paid for.
             worked = max(0.0, visit.seconds - sum(failure.waited or 0.0 for failure in visit.failures))
-            called += max(1, visit.attempts) * CALL + (worked * size.memory / 1024 * GB_SECOND if size else 0.0)
-    return Cost(transitions=transitions * TRANSITION, functions=called, machines=machines)
+            self._called += max(1, visit.attempts) * CALL + (worked * size.memory / 1024 * GB_SECOND if size else 0.0)
+
+    def cost(self) -> Cost:
+        return Cost(transitions=self._transitions * TRANSITION, functions=self._called, machines=self._machines)
+
+
+def estimate(visits: Iterable[Visit]) -> Cost:
+    """Of all of these states."""
+    meter = Meter()
+    for visit in visits:
+        meter.add(visit)
+    return meter.cost()
 
 
 def shown(cost: Cost) -> str:

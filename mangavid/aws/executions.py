@@ -14,6 +14,8 @@ from mangavid.ports import Execution, Item
 
 _UNKNOWN = ("ExecutionDoesNotExist", "InvalidArn")
 _PAGE = 1000
+#: Most who list executions look at the newest ones only. A token is good for pages of one size.
+_LISTED = 100
 
 
 class StepFunctionsExecutions:
@@ -53,14 +55,14 @@ class StepFunctionsExecutions:
 
     def list(self, *, status: str | None = None) -> Iterator[Execution]:
         """As they are listed: without input, output, error and cause, which ``describe`` tells."""
-        chosen = {"statusFilter": status} if status else {}
-        found = self._stepfunctions.pages(
+        chosen: dict[str, Any] = {"statusFilter": status} if status else {}
+        found = self._stepfunctions.ahead(
             "list_executions",
             "executions",
             ask="nextToken",
             told="nextToken",
             stateMachineArn=self._machine,
-            maxResults=_PAGE,
+            maxResults=_LISTED,
             **chosen,
         )
         return (_execution(one) for one in found)

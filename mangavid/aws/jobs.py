@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from heapq import merge
+from itertools import chain
 from math import isfinite
 from typing import Any, Final, get_args
 
 from mangavid import faults
 from mangavid.aws.session import Refused, Service
 from mangavid.errors import ConditionFailed, UpstreamUnavailable
+from mangavid.keys import job_item
 from mangavid.models import JobState
 from mangavid.ports import Change, Clause, Clock, Item
 
@@ -25,6 +27,8 @@ _REFUSED = ("ConditionalCheckFailedException", "TransactionCanceledException", "
 #: Two writers that met: each further attempt waits twice as long, about 3 s in all.
 _CONFLICTS, _FIRST_WAIT = 7, 0.05
 _GONE: Final = object()
+#: What most who list jobs or runs look at; a whole page is up to 1 MB.
+_SCREEN: Final = 25
 
 
 class DynamoJobs:
@@ -100,18 +104,26 @@ class DynamoJobs:
     def runs(self) -> Iterator[Item]:
         return self._query(RUNS_INDEX, "kind", "RUN")
 
-    def _query(self, index: str, field: str, value: str) -> Iterator[Item]:
-        found = self._dynamodb.pages(
+    def named(self, beginning: str) -> Iterator[str]:
+        # DynamoDB reads all of them, but only keys come here.
+        lists = [self._query(STATUS_INDEX, "status", one, beginning=job_item(beginning)) for one in get_args(JobState)]
+        return (str(item["key"]).removeprefix(job_item("")) for item in chain(*lists))
+
+    def _query(self, index: str, field: str, value: str, *, beginning: str = "") -> Iterator[Item]:
+        chosen = {"FilterExpression": "begins_with(pk, :b)", "ProjectionExpression": "pk"} if beginning else {}
+        found = self._dynamodb.ahead(
             "query",
             "Items",
             ask="ExclusiveStartKey",
             told="LastEvaluatedKey",
+            limit=None if beginning else ("Limit", _SCREEN),
             TableName=self._table,
             IndexName=index,
             KeyConditionExpression="#f = :v",
             ExpressionAttributeNames={"#f": field},
-            ExpressionAttributeValues={":v": {"S": value}},
+            ExpressionAttributeValues={":v": {"S": value}, **({":b": {"S": beginning}} if beginning else {})},
             ScanIndexForward=False,
+            **chosen,
         )
         return (_item(one) for one in found)
 

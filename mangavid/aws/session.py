@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import botocore.session  # noqa: TID253 - loaded only by those that call AWS
@@ -23,6 +24,7 @@ Response = Mapping[str, Any]
 _ATTEMPTS = 6
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
+_THREADS = 8
 
 
 class Refused(Exception):
@@ -51,6 +53,7 @@ class Service:
         self._make = make
         self._lock = threading.Lock()
         self._made: Any = None
+        self._threads: ThreadPoolExecutor | None = None
 
     @property
     def client(self) -> Any:
@@ -89,6 +92,46 @@ class Service:
             if not answer.get(told):
                 return
             parameters = {**parameters, ask: answer[told]}
+
+    def ahead(
+        self,
+        operation: str,
+        items: str,
+        *,
+        ask: str,
+        told: str,
+        limit: tuple[str, int] | None = None,
+        **parameters: Any,
+    ) -> Iterator[Any]:
+        """As ``pages``, but the first page is asked for at once, and each other while the one before it is read.
+
+        ``limit``: a parameter of the first page alone. Who wants a small one may want no more, so the second is then
+        asked for only when it is wanted.
+        """
+        # Made here: botocore's sessions make no two clients at a time.
+        _ = self.client
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=self._name)
+        threads = self._threads
+
+        def page(more: Response) -> Future[dict[str, Any]]:
+            return threads.submit(self.call, operation, **{**parameters, **more})
+
+        def entries(coming: Future[dict[str, Any]], small: bool) -> Iterator[Any]:
+            while True:
+                answer = coming.result()
+                more = {ask: answer[told]} if answer.get(told) else {}
+                if more and not small:
+                    coming = page(more)
+                yield from answer.get(items, ())
+                if not more:
+                    return
+                if small:
+                    coming = page(more)
+                small = False
+
+        return entries(page(dict([limit]) if limit else {}), limit is not None)
 
 
 class Clients:

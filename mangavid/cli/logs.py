@@ -63,7 +63,7 @@ def logs(
     One stream over all of them, in the order of time. The last hour of it, or with --job or --execution all of that
     one. With --json each line is a document of its own.
     """
-    known = _state(state)
+    known = words.state_named(state)
     target = session(ctx, config, home).target()
     asked = _wanted(target, job, execution, since, follow=follow)
     import msgspec
@@ -174,20 +174,6 @@ def _onwards(tail: Tail, wanted: Wanted, seen: _Seen, *, as_json: bool) -> None:
 
 
 # --- which lines ----------------------------------------------------------------------------------------------------
-
-
-def _state(name: str) -> str:
-    """The state of this name, however it is written. Raises UsageError."""
-    import difflib
-
-    from mangavid.errors import UsageError
-
-    known = {state.casefold(): state for state in words.STATES}
-    if not name or name.casefold() in known:
-        return known.get(name.casefold(), "")
-    close = [known[one] for one in difflib.get_close_matches(name.casefold(), known, 2)]
-    hint = f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(words.STATES)}"
-    raise UsageError(f"no state {name}", hint=hint)
 
 
 def _wanted(target: Target, job: str, execution: str, since: str, *, follow: bool) -> Wanted:

@@ -121,6 +121,16 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def write_document(before: str, document: Any) -> None:
+    """JSON for a person to read, to stdout, each line of it safe: letters stay as they are. ``before`` it, on its first
+    line; the others are as far in.
+    """
+    text = json.dumps(document, ensure_ascii=False, indent=2, default=_builtin)
+    for n, line in enumerate(text.split("\n")):
+        sys.stdout.write(safe(f"{before if n == 0 else ' ' * (len(before) - len(before.lstrip()))}{line}") + "\n")
+    sys.stdout.flush()
+
+
 def write_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[Cell]],

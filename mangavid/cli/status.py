@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +12,7 @@ from mangavid.cli import output, words
 from mangavid.cli.session import ConfigFile, Home, Json, session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from mangavid.ports import Item, Target
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _FOLDS = ("title", "about")
 _SPARE = ("changed", "took", "started", "title")
+_JOBS = ["job", "status", "title", "changed", "about"]
+_RUNS = ["execution", "status", "started", "took", "about"]
+#: Of many rows these decide with the first ones how wide the columns are.
+_WIDEST_JOB = {"status": "waiting for quota"}
+_WIDEST_RUN = {"status": "given up", "took": "59 min 59 s"}
 
 
 def status(
@@ -46,40 +52,63 @@ def status(
 def _all(target: Target, *, everything: bool, as_json: bool) -> None:
     from mangavid.states import operations
 
-    # One more than is shown tells that there are more.
-    limit = None if everything or as_json else _SHOWN + 1
-    jobs = list(islice(operations.job_rows(target.jobs), limit))
-    runs = list(islice(operations.runs(target.jobs, target.executions), limit))
+    seen = _Listed(target, None if everything else _SHOWN)
+    jobs, runs = operations.job_rows(target.jobs), operations.runs(target.jobs, target.executions)
     if as_json:
-        output.write_json({"jobs": jobs, "executions": runs})
+        output.write_json({"jobs": list(jobs), "executions": list(runs)})
         return
-    if not jobs and not runs:
+    some = False
+    for columns, rows, widest in ((_JOBS, seen.jobs(jobs), _WIDEST_JOB), (_RUNS, seen.runs(runs), _WIDEST_RUN)):
+        first = next(rows, None)
+        if first is None:
+            continue
+        if some:
+            output.write()
+        some = True
+        output.write_table(columns, chain([first], rows), folds=_FOLDS, spare=_SPARE, widest=widest)
+    if not some:
         output.say(f"Nothing has been made {words.to_begin(target.config)}")
         return
-    shown = None if everything else _SHOWN
-    for n, content in enumerate(_tables(target, jobs[:shown], runs[:shown])):
-        if n:
-            output.write()
-        output.write_table(*content, folds=_FOLDS, spare=_SPARE)
-    _onwards(jobs, max(len(jobs), len(runs)) > _SHOWN and not everything)
+    seen.onwards()
 
 
-def _tables(target: Target, jobs: list[Item], runs: list[Run]) -> list[tuple[list[str], list[list[output.Cell]]]]:
-    """Headings and rows of the jobs and of the executions, where there are any."""
-    now = target.clock.now()
-    working = target.driven()
-    told: list[tuple[list[str], list[list[output.Cell]]]] = []
-    if jobs:
-        driven = _driven(target)
-        rows: list[list[output.Cell]] = [
-            [_text(job, "job_id"), words.job(job, driven), _text(job, "title"), _when(job), about(job)] for job in jobs
-        ]
-        told.append((["job", "status", "title", "changed", "about"], rows))
-    if runs:
-        told.append(
-            (["execution", "status", "started", "took", "about"], [_run_row(run, now, working) for run in runs])
-        )
-    return told
+class _Listed:
+    """Rows of jobs and of executions, the first ``most`` of each, as they are asked for."""
+
+    def __init__(self, target: Target, most: int | None) -> None:
+        self._now = target.clock.now()
+        self._working = target.driven()
+        self._running = target.executions.list(status="RUNNING") if self._working else iter(())
+        self._most = most
+        self._failed = ""
+        self._more = False
+
+    def jobs(self, jobs: Iterator[Item]) -> Iterator[list[output.Cell]]:
+        driven: frozenset[str] | None = None
+        for job in self._cut(jobs):
+            driven = frozenset(one.arn for one in self._running) if driven is None else driven
+            if job["status"] in ("failed", "quarantined", "interrupted"):
+                self._failed = self._failed or str(job["job_id"])
+            yield [_text(job, "job_id"), words.job(job, driven), _text(job, "title"), _when(job), about(job)]
+
+    def runs(self, runs: Iterator[Run]) -> Iterator[list[output.Cell]]:
+        for run in self._cut(runs):
+            yield _run_row(run, self._now, self._working)
+
+    def _cut(self, rows: Iterator[Any]) -> Iterator[Any]:
+        for n, row in enumerate(rows):
+            if n == self._most:
+                self._more = True
+                return
+            yield row
+
+    def onwards(self) -> None:
+        """What to type next, once the rows were read."""
+        if self._more:
+            output.say(f"The first {self._most} are shown: mangavid status --all shows all.")
+        if self._failed:
+            output.say(f"To see why: mangavid status {self._failed}")
+            output.say("To try again: mangavid retry --failed && mangavid run")
 
 
 def _watch(target: Target, name: str, *, as_json: bool) -> None:
@@ -100,11 +129,11 @@ def _watch(target: Target, name: str, *, as_json: bool) -> None:
     def seen() -> Group:
         if name:
             return Group(*(output.styled(line) for line in _lines(_found(target, name), target)))
-        jobs = list(islice(operations.job_rows(target.jobs), _SHOWN))
-        runs = list(islice(operations.runs(target.jobs, target.executions), _SHOWN))
-        width = screen.width
-        tables = _tables(target, jobs, runs)
-        return Group(*(output.fitted(*content, width, folds=_FOLDS, spare=_SPARE) for content in tables))
+        listed = _Listed(target, _SHOWN)
+        jobs = list(listed.jobs(operations.job_rows(target.jobs)))
+        runs = list(listed.runs(operations.runs(target.jobs, target.executions)))
+        tables = [(columns, rows) for columns, rows in ((_JOBS, jobs), (_RUNS, runs)) if rows]
+        return Group(*(output.fitted(*one, screen.width, folds=_FOLDS, spare=_SPARE) for one in tables))
 
     screen = output.console(sys.stdout)
     with suppress(KeyboardInterrupt), Live(seen(), console=screen, auto_refresh=False) as live:
@@ -156,16 +185,6 @@ def _took(run: Run, now: datetime) -> str:
     return output.duration(((run.stopped or now) - run.started).total_seconds())
 
 
-def _onwards(jobs: list[Item], cut: bool) -> None:
-    """What to type next."""
-    if cut:
-        output.say(f"The first {_SHOWN} are shown: mangavid status --all shows all.")
-    failed = [job for job in jobs if job["status"] in ("failed", "quarantined", "interrupted")]
-    if failed:
-        output.say(f"To see why: mangavid status {failed[0]['job_id']}")
-        output.say("To try again: mangavid retry --failed && mangavid run")
-
-
 def _one(target: Target, name: str, *, as_json: bool) -> None:
     found = _found(target, name)
     if as_json:
@@ -185,10 +204,14 @@ def _found(target: Target, name: str) -> Item | Run:
     from mangavid.keys import run_item
     from mangavid.states import operations
 
-    job = None if name == "last" else operations.find_job(target.jobs, name)
+    # What is named in full is a look each; only what is not is searched for.
+    job = None if name == "last" else operations.find_job(target.jobs, name, exact=True)
+    execution = None if job else operations.find_execution(target.executions, name, exact=True)
+    if not job and not execution and name != "last":
+        job = operations.find_job(target.jobs, name)
     if job is not None:
         return job
-    execution = operations.find_execution(target.executions, name)
+    execution = execution or operations.find_execution(target.executions, name)
     if execution is None:
         raise SourceNotFound(f"no job or execution {name}", hint="mangavid status lists them")
     return operations.run_of(execution, target.jobs.get(run_item(execution.name)) or {})

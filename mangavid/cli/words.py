@@ -73,6 +73,22 @@ def state(name: str) -> str:
     return STATES.get(name, name)
 
 
+def state_named(name: str) -> str:
+    """The state of this name, however it is written; none of none. Raises UsageError."""
+    if not name:
+        return ""
+    import difflib
+
+    from mangavid.errors import UsageError
+
+    known = {state.casefold(): state for state in STATES}
+    if name.casefold() in known:
+        return known[name.casefold()]
+    close = [known[one] for one in difflib.get_close_matches(name.casefold(), known, 2)]
+    hint = f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(STATES)}"
+    raise UsageError(f"no state {name}", hint=hint)
+
+
 def job(item: Item, running: frozenset[str]) -> tuple[str, str]:
     """A job's status, and its style. ``running``: ARNs of the executions that a run drives now."""
     from mangavid.states.operations import in_words

@@ -9,11 +9,13 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from heapq import merge
 from pathlib import Path
 from typing import Any
 
 from mangavid import faults
 from mangavid.errors import ConditionFailed
+from mangavid.keys import job_item
 from mangavid.ports import Change, Clause, Item
 
 _SCHEMA = """
@@ -25,6 +27,11 @@ CREATE TABLE IF NOT EXISTS items (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_status ON items (status, sort);
 """
+
+
+#: Rows that are read at a time: a screenful at first.
+_PIECE, _PIECES = 32, 500
+_TOP = "\U0010ffff"
 
 
 class SqliteJobs:
@@ -45,7 +52,7 @@ class SqliteJobs:
             self._local.db = db
         return db
 
-    def _rows(self, query: str, *values: str) -> list[Any]:
+    def _rows(self, query: str, *values: str | int | None) -> list[Any]:
         """What a query finds; nothing, without making a file, where nothing was ever written."""
         if getattr(self._local, "db", None) is None and not self._path.exists():
             return []
@@ -81,17 +88,38 @@ class SqliteJobs:
         return after
 
     def by_status(self, *status: str) -> Iterator[Item]:
-        marks = ", ".join("?" * len(status))
-        chosen = f"status IN ({marks})" if status else "status IS NOT NULL"
+        chosen = status or [row[0] for row in self._rows("SELECT DISTINCT status FROM items WHERE status IS NOT NULL")]
+        lists = [self._newest_first("JOB#", one) for one in dict.fromkeys(chosen)]
+        return (_load(body) for _, _, body in merge(*lists, key=lambda row: row[0], reverse=True))
+
+    def named(self, beginning: str) -> Iterator[str]:
         rows = self._rows(
-            f"SELECT body FROM items WHERE key >= 'JOB#' AND key < 'JOB$' AND {chosen} ORDER BY sort DESC, key",  # noqa: S608 - question marks only
-            *status,
+            "SELECT key FROM items WHERE key >= ? AND key < ? AND status IS NOT NULL",
+            job_item(beginning),
+            job_item(beginning) + _TOP,
         )
-        return (_load(body) for (body,) in rows)
+        return (key.removeprefix(job_item("")) for (key,) in rows)
 
     def runs(self) -> Iterator[Item]:
-        rows = self._rows("SELECT body FROM items WHERE key >= 'RUN#' AND key < 'RUN$' ORDER BY sort DESC, key DESC")
-        return (_load(body) for (body,) in rows)
+        return (_load(body) for _, _, body in self._newest_first("RUN#"))
+
+    def _newest_first(self, kind: str, status: str | None = None) -> Iterator[tuple[str, str, str]]:
+        """Sort, key and body of items, read in pieces.
+
+        No query stays open meanwhile: it would keep this thread's connection in the past.
+        """
+        size, last, beyond = _PIECE, _TOP, ""
+        chosen = "status = ?" if status else "? IS NULL"
+        while True:
+            rows = self._rows(
+                f"SELECT sort, key, body FROM items WHERE {chosen} AND sort <= ? AND (sort < ? OR key > ?)"  # noqa: S608 - two texts of ours
+                " AND key >= ? AND key < ? ORDER BY sort DESC, key LIMIT ?",
+                *(status, last, last, beyond, kind, kind[:-1] + "$", size),
+            )
+            yield from rows
+            if len(rows) < size:
+                return
+            (last, beyond, _), size = rows[-1], _PIECES
 
 
 def _sort(item: Item) -> str:
@@ -137,14 +165,11 @@ def applied(change: Change, item: Item | None) -> Item:
     for field, members in change.add.items():
         new[field] = frozenset(new.get(field, ())) | frozenset(members)
     for field, members in change.discard.items():
-        left = frozenset(new.get(field, ())) - frozenset(members)
-        # As in DynamoDB, an empty set is no attribute.
-        new.pop(field, None)
-        if left:
-            new[field] = left
+        new[field] = frozenset(new.get(field, ())) - frozenset(members)
     for field, amount in change.plus.items():
         new[field] = new.get(field, 0) + amount
-    return new
+    # As in DynamoDB, an empty set is no attribute.
+    return {field: value for field, value in new.items() if value != frozenset()}
 
 
 def _dump(item: Item) -> str:

@@ -9,7 +9,7 @@ is in the table that every function of the pipeline reads: an operator changes i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Literal, get_args
@@ -125,9 +125,14 @@ def job_rows(jobs: Jobs) -> Iterator[Item]:
     finished = protocol.FINISHED
     waiting = ("awaiting_upload",)
     ready = tuple(state for state in get_args(JobState) if state not in (*FAILED, *waiting, *finished))
+    # All are asked for before any is read: from AWS, their first pages come at the same time.
+    return _rows([jobs.by_status(*group) for group in (ready, FAILED, waiting, finished)])
+
+
+def _rows(groups: Sequence[Iterator[Item]]) -> Iterator[Item]:
     seen: set[str] = set()
-    for group in (ready, FAILED, waiting, finished):
-        for item in jobs.by_status(*group):
+    for group in groups:
+        for item in group:
             if item["job_id"] not in seen:  # it may go from one to another meanwhile
                 seen.add(str(item["job_id"]))
                 yield shown(item)
@@ -152,26 +157,23 @@ def in_words(item: Item) -> str:
             return "ready"
 
 
-def find_job(jobs: Jobs, name: str) -> Item | None:
+def find_job(jobs: Jobs, name: str, *, exact: bool = False) -> Item | None:
     """The job of this id, or the only one whose id begins so: with whole words of it, or at least ``BEGINNING`` signs.
 
-    Raises UsageError where several do.
+    ``exact``: only the first, which is a single look. Raises UsageError where several begin so.
     """
-    exact = jobs.get(keys.job_item(name)) if keys.JOB_ID.fullmatch(name) else None
-    if exact is not None and "status" in exact:
-        return shown(exact)
-    job_id = _one("jobs", name, [str(item["job_id"]) for item in jobs.by_status() if _begins(item, name)])
+    item = jobs.get(keys.job_item(name)) if keys.JOB_ID.fullmatch(name) else None
+    if item is not None and "status" in item:
+        return shown(item)
+    if exact:
+        return None
+    job_id = _one("jobs", name, [one for one in jobs.named(name) if _begins(one, name)] if name else [])
     item = jobs.get(keys.job_item(job_id)) if job_id else None
     return shown(item) if item else None
 
 
-def _begins(item: Item, name: str) -> bool:
-    job_id = str(item["job_id"])
-    return (
-        bool(name)
-        and job_id.startswith(name)
-        and (len(name) >= BEGINNING or f"{job_id}-".startswith(f"{name.rstrip('-')}-"))
-    )
+def _begins(job_id: str, name: str) -> bool:
+    return len(name) >= BEGINNING or f"{job_id}-".startswith(f"{name.rstrip('-')}-")
 
 
 def _one(what: str, name: str, found: list[str]) -> str | None:
@@ -238,9 +240,12 @@ def _instead(job: Item) -> str:
 
 def runs(jobs: Jobs, executions: Executions) -> Iterator[Run]:
     """The executions, newest first, each with what its run made. Read as they are asked for."""
-    known = jobs.runs()
+    return _runs(jobs, jobs.runs(), executions.list())
+
+
+def _runs(jobs: Jobs, known: Iterator[Item], listed: Iterator[Execution]) -> Iterator[Run]:
     items: dict[str, Item] = {}
-    for execution in executions.list():
+    for execution in listed:
         key = keys.run_item(execution.name)
         # Both are newest first, so a run's item is among the next few; one out of order is asked for by itself.
         for item in islice(known, 2 if key not in items else 0):
@@ -266,18 +271,29 @@ def run_of(execution: Execution, item: Item) -> Run:
     )
 
 
-def find_execution(executions: Executions, name: str) -> Execution | None:
-    """The execution by ``last``, ARN, name, or the only one whose name begins or ends so. Raises UsageError."""
+def find_execution(executions: Executions, name: str, *, exact: bool = False) -> Execution | None:
+    """The execution by ``last``, ARN, name, or the only one whose name begins or ends so.
+
+    ``exact``: not by how its name begins or ends, which lists all there are. Raises UsageError where several fit.
+    """
     if name.startswith("arn:"):
-        try:
-            return executions.describe(name)
-        except SourceNotFound:
-            return None
-    every = {one.name: one for one in executions.list()}
-    if name == "last":
-        return next(iter(every.values()), None)
-    if name in every:
-        return every[name]
-    fits = [one for one in every if name and (one.startswith(name) or one.endswith(name))]
-    only = _one("executions", name, fits)
-    return every[only] if only else None
+        return _described(executions, name)
+    last = next(executions.list(), None)
+    if last is None or name == "last":
+        return last and executions.describe(last.arn)
+    found = _described(executions, f"{last.arn.rpartition(':')[0]}:{name}") if name else None
+    if found is not None or exact:
+        return found
+    # Years of executions may be listed: only those that fit are kept.
+    fits = {
+        one.name: one for one in executions.list() if name and (one.name.startswith(name) or one.name.endswith(name))
+    }
+    only = _one("executions", name, list(fits))
+    return executions.describe(fits[only].arn) if only else None
+
+
+def _described(executions: Executions, arn: str) -> Execution | None:
+    try:
+        return executions.describe(arn)
+    except SourceNotFound:
+        return None

@@ -70,6 +70,15 @@ def test_executions_are_listed_newest_first_and_by_status(executions: Executions
     assert [one.name for one in executions.list(status="ABORTED")] == ["two"]
 
 
+def test_more_executions_than_a_page_holds_are_all_listed_once(executions: Executions, clock: FakeClock) -> None:
+    for n in range(40):
+        executions.start(f"night-{n}", {})
+        clock.advance(n % 2)
+    assert sorted(one.name for one in executions.list()) == sorted(f"night-{n}" for n in range(40))
+    assert [one.started for one in executions.list()] == sorted((o.started for o in executions.list()), reverse=True)
+    assert len(list(executions.list(status="RUNNING"))) == 40
+
+
 def test_a_stop_keeps_error_and_cause_and_the_time(executions: Executions, clock: FakeClock) -> None:
     arn = executions.start("night-1", {})
     clock.advance(90)

@@ -95,6 +95,11 @@ def test_a_clause_holds_or_the_change_is_refused_whole(jobs: Jobs, clause: Claus
         assert jobs.get("JOB#a") == before
 
 
+def test_a_set_without_members_is_no_field(jobs: Jobs) -> None:
+    jobs.change(Change(key="QUOTA#d", set={"n": 1, "excluded": frozenset()}, add={"jobs": []}))
+    assert jobs.get("QUOTA#d") == {"key": "QUOTA#d", "n": 1}
+
+
 def test_groups_are_anded_and_clauses_within_a_group_ored(jobs: Jobs) -> None:
     free_or_mine = [Clause("lease_owner", "absent"), Clause("lease_owner", "eq", "me")]
     claim = Change(key="JOB#a", set={"lease_owner": "me"}, when=[[Clause("epoch", "eq", 1)], free_or_mine])
@@ -138,6 +143,33 @@ def test_jobs_are_listed_by_status_newest_first(jobs: Jobs) -> None:
     assert [item["key"] for item in jobs.by_status("failed")] == ["JOB#c", "JOB#a"]
     assert [item["key"] for item in jobs.by_status("failed", "uploaded")] == ["JOB#c", "JOB#b", "JOB#a"]
     assert [item["key"] for item in jobs.by_status()] == ["JOB#c", "JOB#b", "JOB#a"]
+
+
+def test_more_jobs_than_a_page_holds_are_all_listed_once_and_in_order(jobs: Jobs) -> None:
+    for n in range(70):
+        stamp = f"{n // 3:02}"  # several of one moment, too
+        jobs.change(Change(key=f"JOB#a{n:02}", set={"status": "failed" if n % 7 else "claimed", "updated_at": stamp}))
+        jobs.change(Change(key=f"RUN#r{n:02}", set={"started_at": stamp}))
+    for found, key in ((jobs.by_status("failed", "claimed"), "updated_at"), (jobs.runs(), "started_at")):
+        items = list(found)
+        assert len({item["key"] for item in items}) == len(items) == 70
+        assert [item[key] for item in items] == sorted((item[key] for item in items), reverse=True)
+
+
+def test_a_list_that_is_read_slowly_keeps_nobody_from_changing_what_is_in_it(jobs: Jobs) -> None:
+    for n in range(40):
+        jobs.change(Change(key=f"JOB#a{n:02}", set={"status": "failed", "updated_at": f"{n:02}", "job_id": f"a{n:02}"}))
+    for item in jobs.by_status("failed"):
+        jobs.change(Change(key=str(item["key"]), set={"status": "voiced"}, when=[(Clause("status", "eq", "failed"),)]))
+    assert len(list(jobs.by_status("voiced"))) == 40
+
+
+def test_jobs_are_found_by_how_their_id_begins(jobs: Jobs) -> None:
+    for name in ("dem-1", "dem-2", "de", "hoa-1"):
+        jobs.change(Change(key=f"JOB#{name}", set={"job_id": name, "status": "failed", "updated_at": "1"}))
+    jobs.change(Change(key="JOB#dem-3", set={"job_id": "dem-3"}))
+    assert sorted(jobs.named("dem")) == ["dem-1", "dem-2"]
+    assert list(jobs.named("no")) == []
 
 
 def test_runs_are_listed_newest_first(jobs: Jobs) -> None:

@@ -84,12 +84,10 @@ class InMemoryJobs:
         for field, members in change.add.items():
             new[field] = frozenset(new.get(field, frozenset())).union(members)
         for field, members in change.discard.items():
-            left = frozenset(new.pop(field, frozenset())).difference(members)
-            if left:
-                new[field] = left
+            new[field] = frozenset(new.get(field, frozenset())).difference(members)
         for field, amount in change.plus.items():
             new[field] = new.get(field, 0) + amount
-        return new
+        return {field: value for field, value in new.items() if value != frozenset()}
 
     def by_status(self, *status: str) -> Iterator[Item]:
         found = [
@@ -100,6 +98,9 @@ class InMemoryJobs:
         found.sort(key=lambda item: item["key"])
         found.sort(key=lambda item: item.get("updated_at", ""), reverse=True)
         return iter(copy.deepcopy(found))
+
+    def named(self, beginning: str) -> Iterator[str]:
+        return (str(item["job_id"]) for item in self.by_status() if str(item["job_id"]).startswith(beginning))
 
     def runs(self) -> Iterator[Item]:
         found = [item for key, item in self.items.items() if key.startswith("RUN#")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,26 @@ def test_jobs_are_listed_over_all_pages(aws: Cloud) -> None:
         notes = ["x" * 300_000]
         aws.jobs.change(Change(key=f"JOB#p{n}", set={"status": "quarantined", "updated_at": f"{n}", "notes": notes}))
     assert [item["key"] for item in aws.jobs.by_status("quarantined")] == ["JOB#p3", "JOB#p2", "JOB#p1", "JOB#p0"]
+
+
+def test_who_takes_a_few_jobs_is_sent_a_few_and_who_wants_more_gets_pages(aws: Cloud) -> None:
+    for n in range(60):
+        aws.jobs.change(Change(key=f"JOB#few{n:02}", set={"status": "interrupted", "updated_at": f"{n:02}"}))
+    asked: list[dict[str, Any]] = []
+
+    def hear(params: dict[str, Any], **_: object) -> None:
+        asked.append(json.loads(params["body"]))
+
+    events = aws.clients["dynamodb"].client.meta.events
+    events.register("before-call.dynamodb.Query", hear)
+    try:
+        found = aws.jobs.by_status("interrupted")
+        assert [item["key"] for item in islice(found, 20)] == [f"JOB#few{n}" for n in range(59, 39, -1)]
+        assert [one["Limit"] for one in asked] == [25]
+        assert len(list(found)) == 40
+        assert [one.get("Limit") for one in asked] == [25, None]
+    finally:
+        events.unregister("before-call.dynamodb.Query", hear)
 
 
 def stubbed(name: str = "dynamodb") -> tuple[Service, Stubber]:

@@ -23,9 +23,11 @@ from mangavid.config import Config
 from mangavid.configfile import load_config, settings
 from mangavid.keys import job_item
 from mangavid.local import open_target
+from mangavid.local.engine.tasks import Returned
 from mangavid.ports import Change, Execution, Target
 from mangavid.states.timeline import Visit
 from mangavid.version import __version__
+from tests.fakes.engine_world import FUNCTION, World
 
 ROOT = Path(__file__).parents[2]
 
@@ -330,6 +332,94 @@ def test_the_look_for_one_more_chapter_is_no_chapter(capsys: pytest.CaptureFixtu
     assert "chapter 1" in out
     assert "attempts" in out
     assert out.rstrip().endswith("working")
+
+
+def ran(home: Path, videos: int = 1) -> str:
+    """A run of the state machine's shape, in the journal of this home."""
+    definition = {
+        "StartAt": "FetchManga",
+        "States": {
+            "FetchManga": {
+                "Type": "Pass",
+                "Result": {"job_id": "a-1"},
+                "ResultPath": "$.job",
+                "Next": "GenerateScript",
+            },
+            "GenerateScript": {
+                "Type": "Task",
+                "Resource": FUNCTION,
+                "ResultPath": "$.script",
+                "Next": "More",
+            },
+            "More": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.script.n", "NumericLessThan": videos, "Next": "FetchManga"}],
+                "Default": "Done",
+            },
+            "Done": {"Type": "Succeed"},
+        },
+    }
+    home.mkdir()
+    world = World(home, definition, lambda call: [(1, Returned({"n": len(world.tasks.calls), "said": "Đêm\x1b[2J"}))])
+    return world.run({"job": {"job_id": "a-1"}}).name
+
+
+def test_what_states_were_given_and_gave_is_shown_on_demand(cli: Run, home: Path) -> None:
+    name = ran(home)
+    assert "said" not in cli("history", name)[1]
+    assert "input" not in json.loads(cli("history", name, "--json")[1])["states"][0]
+    code, out, err = cli("history", name, "--data")
+    assert code == 0
+    lines = out.splitlines()
+    first = lines.index(next(line for line in lines if line.startswith("GenerateScript  Writing the narration  a-1")))
+    assert lines[first + 1] == "  input: {"
+    assert '      "job_id": "a-1"' in lines
+    assert '      "said": "Đêm\\u001b[2J"' in lines
+    assert any(line.startswith("Done") for line in lines)
+    assert err.startswith(f"{name}: done in ")
+    states = json.loads(cli("history", name, "--data", "--json")[1])["states"]
+    (script,) = [one for one in states if one["state"] == "GenerateScript"]
+    assert script["output"]["script"] == {"n": 1, "said": "Đêm\x1b[2J"}
+
+
+def test_of_a_history_one_state_can_be_chosen(cli: Run, home: Path) -> None:
+    name = ran(home, videos=3)
+    code, out, _ = cli("history", name, "--state", "generatescript")
+    assert code == 0
+    assert [line.split("  ")[0] for line in out.splitlines() if "Writing" not in line] == ["step", "a-1", "a-1", "a-1"]
+    assert out.count("Writing the narration") == 3
+    document = json.loads(cli("history", name, "--state", "Done", "--data", "--json")[1])
+    assert [one["state"] for one in document["states"]] == ["Done"]
+    assert cli("history", name, "--data", "--state", "Done")[1].startswith("Done  Done")
+
+
+def test_a_state_that_there_is_not_is_refused_with_those_that_are(cli: Run) -> None:
+    code, out, err = cli("history", "--state", "GenerateTT")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == "mangavid: no state GenerateTT"
+    assert "did you mean GenerateTTS" in err
+    assert cli("history", "--events", "--data")[0] == 2
+
+
+def test_a_long_history_is_written_while_it_is_read(cli: Run, home: Path) -> None:
+    name = ran(home, videos=120)
+    lines = cli("history", name)[1].splitlines()
+    assert lines[0].split() == ["step", "state", "began", "took", "attempts", "outcome"]
+    rows = [line for line in lines if "GenerateScript" in line]
+    assert len(rows) == 120
+    assert {row.index("GenerateScript") for row in rows} == {lines[0].index("state")}
+    assert lines[-1].split()[-1] == "done"
+
+
+def test_status_of_more_jobs_than_fit_shows_the_first_and_with_all_every_one(cli: Run, home: Path) -> None:
+    for number in range(130):
+        put(home, f"a-{number:03}", "cleaned", updated_at=f"2026-11-23T07:{number // 60:02}:{number % 60:02}+00:00")
+    _, out, err = cli("status")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [f"a-{n}" for n in range(129, 109, -1)]
+    assert "The first 20 are shown" in err
+    _, out, err = cli("status", "--all")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [f"a-{n:03}" for n in range(129, -1, -1)]
+    assert err == ""
 
 
 def test_retry_puts_a_job_back_and_names_the_command_that_goes_on(cli: Run, home: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from mangavid.states.timeline import Visit, timeline
+from mangavid.states.timeline import Visit, timeline, visits
 
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
 NOW = START + timedelta(hours=5)
@@ -164,6 +167,57 @@ def test_events_of_two_branches_go_to_the_state_they_belong_to() -> None:
     a, b = history.visits()
     assert (a.state, len(a.failures), a.attempts) == ("A", 0, 1)
     assert (b.state, len(b.failures), b.attempts) == ("B", 1, 1)
+
+
+def test_a_video_is_told_as_soon_as_the_next_begins_and_what_is_told_is_not_kept() -> None:
+    history = History()
+    history.task("CheckQuota", 0.1)
+    for number in range(50):
+        history.task("FetchManga", 1.0, job=f"a-{number}")
+        history.task("GenerateScript", 1.0, job=f"a-{number}")
+    read: list[int] = []
+
+    def reading() -> Iterator[dict[str, Any]]:
+        for event in history.events:
+            read.append(event["id"])
+            yield event
+
+    told = visits(reading(), now=NOW)
+    assert read == []
+    assert next(told).state == "CheckQuota"
+    assert len(read) == 7, "until the first video begins"
+    second, third = next(told), next(told)
+    assert (second.state, third.state, third.job_id) == ("FetchManga", "GenerateScript", "a-0")
+    assert len(read) == 17, "until the next begins"
+    kept = [sum(isinstance(one, Visit) for one in gc.get_objects()) for _ in told]
+    assert len(kept) == 98
+    assert max(kept) <= kept[0] + 6
+
+
+def test_what_is_told_one_by_one_is_what_is_told_at_once() -> None:
+    history = History()
+    history.task("CheckQuota", 0.1)
+    history.task("FetchManga", 1.0, fails=("SourceUnavailable",), job="a-1")
+    left = history.add("TaskStateEntered", name="WaitForRender")
+    history.add("TaskScheduled")
+    history.task("FetchManga", 1.0, job="b-2")
+    history.add("TaskFailed", previous=left, error="E")
+    history.task("FetchManga", 1.0, job="c-3")
+    history.add("ExecutionAborted")
+    found = history.visits()
+    assert list(visits(history.events, now=NOW)) == found
+    assert [(one.state, one.outcome, len(one.failures)) for one in found][2] == ("WaitForRender", "stopped", 1)
+
+
+def test_input_and_output_are_there_where_they_are_asked_for() -> None:
+    history = History()
+    history.add("TaskStateEntered", name="FetchManga", input='{"quota": {"daily_count": 1}}')
+    history.add("TaskStateExited", name="FetchManga", output="cut sho")
+    history.add("TaskStateEntered", name="GenerateScript")
+    first, second = timeline(history.events, now=NOW, data=True)
+    assert (first.input, first.output) == ({"quota": {"daily_count": 1}}, "cut sho")
+    assert (second.input, second.output) == (msgspec.UNSET, msgspec.UNSET)
+    assert {"input", "output"}.isdisjoint(msgspec.to_builtins(history.visits()[0]))
 
 
 def test_an_empty_history_is_an_empty_timeline() -> None:

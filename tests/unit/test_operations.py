@@ -13,7 +13,7 @@ import pytest
 from mangavid import keys, protocol
 from mangavid.config import Config
 from mangavid.errors import BadInput, SourceNotFound, UsageError
-from mangavid.ports import Change, Item, Target
+from mangavid.ports import Change, Execution, Item, Target
 from mangavid.quota import PACIFIC
 from mangavid.states import operations, runs
 from tests.fakes.memory import FakeClock, FakeExecutions, InMemoryJobs
@@ -321,6 +321,26 @@ def test_an_execution_is_found_by_the_names_a_person_has_for_it(
 ) -> None:
     one = operations.find_execution(executions, name)
     assert (one.name[-6:] if one else None) == found
+
+
+@pytest.mark.parametrize("name", ["last", "run-20261122T080000-aaaaaa"])
+def test_an_execution_that_is_named_in_full_is_found_without_reading_the_list(
+    executions: FakeExecutions, name: str
+) -> None:
+    read: list[str] = []
+
+    class Counted(FakeExecutions):
+        def list(self, *, status: str | None = None) -> Iterator[Execution]:
+            for one in executions.list(status=status):
+                read.append(one.name)
+                yield one
+
+    counted = Counted()
+    counted.by_arn = executions.by_arn
+    assert operations.find_execution(counted, name, exact=True) is not None
+    assert len(read) == 1
+    assert operations.find_execution(counted, "aaaaaa", exact=True) is None
+    assert len(read) == 2
 
 
 def test_a_name_that_fits_several_executions_is_refused_with_them(executions: FakeExecutions) -> None:

@@ -160,6 +160,71 @@ def test_the_cells_of_a_stacked_row_are_in_the_order_of_their_worth() -> None:
     assert captured.get().splitlines()[-1].rstrip() == "  done  now"
 
 
+def many(rows: int, last: str = "") -> Iterator[list[output.Cell]]:
+    """Rows like a history's; the last one has this text."""
+    for n in range(rows):
+        yield [f"step {n % 10}", ("done", "green"), "Đêm trăng trên phố cổ" if n < rows - 1 else last, ""]
+
+
+LONG = ["step", "outcome", "title", "attempts"]
+
+
+def test_of_many_rows_the_first_are_written_before_the_last_are_known() -> None:
+    with streams() as (out, _):
+
+        def rows() -> Iterator[list[output.Cell]]:
+            yield from many(500)
+            assert out.getvalue().count("\n") > 300
+            yield ["the end", "", "", "2"]
+
+        output.write_table(LONG, rows(), rare=["attempts"], widest={"step": "x" * 20})
+    lines = out.getvalue().splitlines()
+    assert lines[0] == f"step{' ' * 18}outcome  title                  attempts"
+    assert {line.index("Đêm") for line in lines[1:] if "Đêm" in line} == {31}
+    assert lines[-1].split() == ["the", "end", "2"]
+
+
+def test_a_rare_column_of_a_few_rows_is_there_only_where_something_is_in_it() -> None:
+    for rows in ([["a", ""], ["b", ""]], [["a", ""], ["b", "2"]]):
+        with streams() as (out, _):
+            output.write_table(["step", "attempts"], rows, rare=["attempts"])
+        assert ("attempts" in out.getvalue()) == ("2" in out.getvalue())
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 200])
+def test_many_rows_on_a_terminal_are_laid_out_like_few(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", str(width))
+    screens = []
+    for count in (101, 100):
+        with streams(terminal=True) as (out, _):
+            output.write_table(LONG, list(many(101))[:count], folds=["title"], spare=["attempts"])
+        screens.append([line.rstrip() for line in out.getvalue().splitlines()])
+    plain = [[re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in screen] for screen in screens]
+    assert plain[0][: len(plain[1])] == plain[1]
+    assert max(map(len, plain[0])) <= width
+    assert any("\x1b[32mdone\x1b[0m" in line for line in screens[0])
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_in_many_rows_is_a_command_or_markup(text: str, terminal: bool) -> None:
+    with streams(terminal=terminal) as (out, _):
+        output.write_table(LONG, many(120, last=text), folds=["title"])
+    assert harmless(re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()) if terminal else out.getvalue())
+
+
+def test_a_document_for_a_person_keeps_its_letters_and_obeys_nobody() -> None:
+    with streams() as (out, _):
+        output.write_document("  input: ", {"title": "Đêm \x1b[2J\u202etrăng", "n": 1})
+    assert out.getvalue().splitlines() == [
+        "  input: {",
+        '    "title": "Đêm \\u001b[2Jtrăng",',
+        '    "n": 1',
+        "  }",
+    ]
+
+
 def test_json_is_sorted_and_the_same_however_it_was_put_together() -> None:
     when = datetime(2026, 11, 23, 8, tzinfo=UTC)
     value = {"b": frozenset({"z", "a"}), "a": when}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,11 @@ MACHINE_ARN = "arn:aws:states:local:000000000000:stateMachine:manga-pipeline"
 ROLE_ARN = "arn:aws:iam::000000000000:role/manga-pipeline"
 #: https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html, parameter name
 _BAD_NAME = re.compile(r"""[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]""")
+
+
+#: Rows that are read at a time: few at first.
+_PIECE, _PIECES = 32, 500
+_TOP = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -139,19 +145,44 @@ class Journal:
         return _execution(_row(self._store.reading(), arn))
 
     def list(self, status: str | None = None) -> Iterator[Execution]:
-        """Newest first."""
-        rows = self._store.reading().execute(
-            "SELECT * FROM executions WHERE ? IS NULL OR status = ? ORDER BY started DESC, rowid DESC", (status, status)
-        )
-        return (_execution(row) for row in rows.fetchall())
+        """Newest first, read in pieces: a query that stays open would keep this thread's connection in the past."""
+        chosen, last, size = "status = ?" if status else "? IS NULL", (_TOP, 0), _PIECE
+        while True:
+            rows = (
+                self._store.reading()
+                .execute(
+                    "SELECT rowid, arn, name, status, started, stopped, input, output, error, cause FROM executions"  # noqa: S608 - two texts of ours
+                    f" WHERE {chosen} AND (started, rowid) < (?, ?) ORDER BY started DESC, rowid DESC LIMIT ?",
+                    (status, *last, size),
+                )
+                .fetchall()
+            )
+            yield from map(_execution, rows)
+            if len(rows) < size:
+                return
+            last, size = (rows[-1]["started"], rows[-1]["rowid"]), _PIECES
 
     def history(self, arn: str, *, after: int = 0, reverse: bool = False) -> Iterator[Item]:
         """Events with an id above ``after``. Raises SourceNotFound."""
-        db = self._store.reading()
-        _row(db, arn)
-        order = "DESC" if reverse else "ASC"
-        rows = db.execute(f"SELECT * FROM events WHERE arn = ? AND id > ? ORDER BY id {order}", (arn, after))  # noqa: S608 - ASC or DESC
-        return (_event(row) for row in rows.fetchall())
+        self.describe(arn)
+        return self._events(arn, after, reverse)
+
+    def _events(self, arn: str, after: int, reverse: bool) -> Iterator[Item]:
+        before, order, size = sys.maxsize, "DESC" if reverse else "ASC", _PIECE
+        while True:
+            rows = (
+                self._store.reading()
+                .execute(
+                    f"SELECT * FROM events WHERE arn = ? AND id > ? AND id < ? ORDER BY id {order} LIMIT ?",  # noqa: S608 - ASC or DESC
+                    (arn, after, before, size),
+                )
+                .fetchall()
+            )
+            yield from map(_event, rows)
+            if len(rows) < size:
+                return
+            after, before = (after, rows[-1]["id"]) if reverse else (rows[-1]["id"], before)
+            size = _PIECES
 
     def cursor(self, arn: str) -> Cursor:
         """Where an execution stands. Raises SourceNotFound."""

@@ -46,6 +46,8 @@ CREATE TABLE IF NOT EXISTS tokens (
     error TEXT,
     cause TEXT
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS executions_by_start ON executions (started);
+CREATE INDEX IF NOT EXISTS executions_by_status ON executions (status, started);
 CREATE INDEX IF NOT EXISTS tokens_of ON tokens (arn, status);
 """
 
