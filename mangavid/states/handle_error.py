@@ -26,7 +26,10 @@ _WORKING_IN = {
 
 
 def handle(target: Target, event: Event) -> Result:
-    """The quota facts, with ``next``. Needs the jobs table only, and may be delivered twice."""
+    """The quota facts, with ``next``. Needs the jobs table only, and may be delivered twice.
+
+    A run that failed in CheckQuota has no lock, and does not go on without it.
+    """
     state: dict[str, Any] = event.get("state") or {}
     failure = state.get("error") or {}
     run = run_of(target, event)
@@ -53,7 +56,7 @@ def handle(target: Target, event: Event) -> Result:
         # Delivered twice, or the job is finished or held by another execution: then the run's part alone is tried.
         with contextlib.suppress(ConditionFailed):
             target.jobs.change(changes[0])
-    return facts(target, run_of(target, event))
+    return facts(target, run_of(target, event), next_step=None if "quota" in state else "abort")
 
 
 def readable(cause: str) -> tuple[str, str]:

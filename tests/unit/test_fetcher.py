@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mangavid import keys
-from mangavid.errors import BadArchive, BadInput, SourceNotFound
+from mangavid.errors import BadArchive, BadInput, SourceNotFound, UpstreamUnavailable
 from mangavid.ports import Change
 from mangavid.products import fetch_whole, is_whole
 from mangavid.states import fetcher, handle_error, increment_counter, scriptgen, ttsgen
@@ -23,6 +24,28 @@ def world(tmp_path: Path) -> World:
 
 def job_id_of(name: str) -> str:
     return keys.job_id(name, "Kệ", "1", "vi")
+
+
+def test_what_a_published_job_left_behind_is_deleted_when_the_next_chapter_is_looked_for(world: World) -> None:
+    left = world.begin()
+    job_id = uploaded(world, left)
+    world.executions.stop(left["execution"], error="", cause="")
+    fetcher.handle(world.target, world.begin("run-2"))
+    assert {key.split("/")[2] for key in world.objects.data if job_id in key} == {"final"}
+    assert world.job(job_id).status == "cleaned"
+
+
+def test_a_store_that_can_not_delete_keeps_no_run_from_its_chapter(world: World) -> None:
+    left = world.begin()
+    job_id = uploaded(world, left)
+    world.executions.stop(left["execution"], error="", cause="")
+
+    def unavailable(_keys: Sequence[str]) -> int:
+        raise UpstreamUnavailable("SlowDown")
+
+    world.objects.delete = unavailable  # type: ignore[method-assign]
+    assert fetcher.handle(world.target, world.begin("run-2"))["job_id"] == job_id_of("b")
+    assert world.job(job_id).status == "uploaded"
 
 
 def test_a_named_chapter_that_is_gone_is_told_of_after_the_others_were_taken(world: World) -> None:

@@ -68,7 +68,8 @@ def uploaded(world: World, event: Event) -> str:
 
 
 def failure(event: Event, error: str, cause: str = "it broke", **state: object) -> dict[str, object]:
-    return {**event, "entered": f"t-{error}-{state}", "state": {"error": {"Error": error, "Cause": cause}, **state}}
+    told = {"quota": {}, "error": {"Error": error, "Cause": cause}, **state}
+    return {**event, "entered": f"t-{error}-{state}", "state": told}
 
 
 # --- CheckQuota ---
@@ -563,3 +564,10 @@ def test_the_uploader_gets_its_token_the_same_way(world: World) -> None:
     uploader_callback.handle(world.target, {**event, "job_id": job_id, "token": "U1", "retry": 0})
     job = world.job(job_id)
     assert (job.phase, job.token, job.token_epoch) == ("upload", "U1", job.epoch)
+
+
+def test_a_run_that_failed_in_check_quota_goes_no_further_since_it_has_no_lock(world: World) -> None:
+    event = world.begin()
+    call = {**failure(event, "UpstreamUnavailable"), "state": {"error": {"Error": "UpstreamUnavailable"}}}
+    assert handle_error.handle(world.target, call)["next"] == "abort"
+    assert world.jobs.items[keys.run_item("run-1")]["last_error"] == "UpstreamUnavailable"
