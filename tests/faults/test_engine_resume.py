@@ -171,7 +171,7 @@ def test_a_stop_from_another_process_ends_the_driver(tmp_path: Path) -> None:
 def test_a_driver_that_slept_through_its_replacement_gives_up(tmp_path: Path) -> None:
     sleeper = start(tmp_path)
     wait_for(lambda: any(call["state"] == "Work" for call in ledger(tmp_path)))
-    sleeper.send_signal(signal.SIGSTOP)
+    stop_between_transactions(sleeper, tmp_path)
     before = driver(tmp_path)
     other = start(tmp_path)
     wait_for(lambda: driver(tmp_path) != before)
@@ -180,6 +180,21 @@ def test_a_driver_that_slept_through_its_replacement_gives_up(tmp_path: Path) ->
     with worker(tmp_path):
         assert finish(other) == 0
     assert Counter(kind for _, _, kind in shape(tmp_path))["TaskSucceeded"] == 1
+
+
+def stop_between_transactions(child: subprocess.Popen[bytes], folder: Path) -> None:
+    """One that is stopped inside a transaction would keep every other out of the journal."""
+    while True:
+        child.send_signal(signal.SIGSTOP)
+        SystemClock().sleep(0.05)
+        with contextlib.closing(sqlite3.connect(folder / "journal.db", timeout=0.2, isolation_level=None)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("ROLLBACK")
+                return
+            except sqlite3.OperationalError:
+                child.send_signal(signal.SIGCONT)
+                SystemClock().sleep(0.02)
 
 
 def driver(folder: Path) -> str:

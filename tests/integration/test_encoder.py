@@ -191,7 +191,8 @@ def kill_first(encoders: pool.Encoders, number: int) -> Callable[[pool.Job, int]
     killed: list[int] = []
 
     def on_frames(job: pool.Job, frames: int) -> None:
-        if len(killed) < number:
+        # What one said before it was killed may be heard after.
+        if len(killed) < number and encoders.pids[0] not in killed:
             killed.append(encoders.pids[0])
             os.kill(killed[-1], signal.SIGKILL)
 
