@@ -18,23 +18,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from mangavid.cli import (
-    config,
-    deploy,
-    destroy,
-    drift,
-    history,
-    logs,
-    output,
-    quota,
-    retry,
-    rollback,
-    run,
-    secrets,
-    status,
-    stop,
-    template,
-)
+from mangavid.cli import output
 from mangavid.cli.menu import Menu
 from mangavid.cli.session import ConfigFile, Home
 from mangavid.errors import Interrupted, MangavidError, StorageFull, UpstreamUnavailable, UsageError
@@ -71,22 +55,6 @@ def root(
     ctx.obj = {"config": config_file, "home": home}
     if ctx.invoked_subcommand is None:
         sys.stdout.write(ctx.get_help() + "\n")
-
-
-app.command("run")(run.run)
-app.command("retry")(retry.retry)
-app.command("status")(status.status)
-app.command("history")(history.history)
-app.command("logs")(logs.logs)
-app.command("stop")(stop.stop)
-app.command("deploy")(deploy.deploy)
-app.command("rollback")(rollback.rollback)
-app.command("drift")(drift.drift)
-app.command("destroy")(destroy.destroy)
-app.command("template")(template.template)
-app.add_typer(quota.app, name="quota")
-app.add_typer(config.app, name="config")
-app.add_typer(secrets.app, name="secrets")
 
 
 def main(args: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ import typer
 from mangavid import errors
 from mangavid.cli import checks, history
 from mangavid.cli.app import app, guarded, main
-from mangavid.cli.menu import EXAMPLES, GROUPS
+from mangavid.cli.menu import COMMANDS, EXAMPLES, GROUPS
 from mangavid.config import Config
 from mangavid.configfile import load_config, settings
 from mangavid.keys import job_item
@@ -96,6 +96,11 @@ def test_the_help_lists_every_command_in_a_group_and_ends_with_examples(cli: Run
     assert out.index("Make videos:") < out.index("Examples:")
     assert all(example in out for example, _ in EXAMPLES)
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_menu_says_of_each_command_what_its_own_help_says_first() -> None:
+    root: Any = typer.main.get_command(app)
+    assert {name: command.get_short_help_str(200) for name, command in root.commands.items()} == COMMANDS
 
 
 def test_mangavid_alone_is_the_help(cli: Run) -> None:
