@@ -86,7 +86,10 @@ KNOWN = {
     "a retry hears the answer of the attempt before": Defect(
         "it follows from the same token: the old answer ends the new attempt",
         ALL,
-        lambda moto, ours: moto.error == "SpotInterrupted" and ours.status == "SUCCEEDED",
+        # Which answer comes first is a race; that both attempts share a token is what makes it one.
+        lambda moto, ours: (
+            ours.status == "SUCCEEDED" and (moto.error == "SpotInterrupted" or moto.tokens == 1 < ours.tokens)
+        ),
     ),
     "a heartbeat's expiry is no States.HeartbeatTimeout": Defect(
         "on AWS a Catch may name it so",
