@@ -144,6 +144,11 @@ class Machine:
     def runs(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def off_power(self) -> bool:
+        """Nothing of it is left: its script ends a moment before what the script started, where all are killed."""
+        return not self.runs and not self.processes()
+
     def processes(self) -> list[int]:
         """Those that have not ended."""
         found = []
@@ -221,7 +226,7 @@ class Hands:
 
     @property
     def alive(self) -> list[Machine]:
-        return [one for one in self.machines if one.runs]
+        return [one for one in self.machines if not one.off_power]
 
     def machines_of(self, job: str) -> list[Machine]:
         return [one for one in self.machines if one.job == job]
@@ -256,7 +261,7 @@ class Hands:
             elif alive and not machine.runs:
                 machine.end()
                 self._ec2.terminate_instances(InstanceIds=[machine.instance])
-            elif not alive and machine.runs and not machine.lingers:
+            elif not alive and not machine.off_power and not machine.lingers:
                 machine.end()
 
     def _described(self) -> list[dict[str, Any]]:
