@@ -15,11 +15,33 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all sections."""
 
 
+_URL = r"^https?://[^\s/?#]+[^\s?#]*\Z"
+
+
 class Quota(Section, frozen=True):
     daily: Annotated[int, Meta(ge=1, le=100, description="Videos a quota day (midnight to midnight Pacific).")] = 3
 
 
+class Rights(Section, frozen=True):
+    basis: Annotated[
+        Literal["", "own", "permission", "licence", "public-domain"],
+        Meta(description="Why you may publish these chapters; without it nothing leaves this machine or bucket."),
+    ] = ""
+    licence: Annotated[
+        str, Meta(description="Licence of the chapters, such as CC BY 4.0; needed where the basis is licence.")
+    ] = ""
+    holder: Annotated[str, Meta(description="Who holds the rights; goes into every description.")] = ""
+    mangadex: Annotated[
+        bool,
+        Meta(description="You declare that you hold the rights to show chapters from MangaDex to the public."),
+    ] = False
+
+
 class Source(Section, frozen=True):
+    kind: Annotated[
+        Literal["library", "mangadex", "peppercarrot"],
+        Meta(description="Where `mangavid run` takes chapters from: library (a folder), mangadex or peppercarrot."),
+    ] = "library"
     library: Annotated[
         str,
         Meta(description="Folder of chapters (CBZ/ZIP files or folders of images) that `mangavid run` works through."),
@@ -28,25 +50,127 @@ class Source(Section, frozen=True):
         Literal["auto", "rtl", "ltr", "ttb"],
         Meta(description="Reading direction; auto: ComicInfo.xml, else ttb for tall strips, else rtl."),
     ] = "auto"
+    languages: Annotated[
+        tuple[str, ...],
+        Meta(description="Languages of chapters from the network, the first that there is being taken."),
+    ] = ("vi", "en")
+
+
+class Mangadex(Section, frozen=True):
+    titles: Annotated[
+        tuple[str, ...], Meta(description="Titles to follow: their addresses, ids, or names as MangaDex writes them.")
+    ] = ()
+    groups: Annotated[
+        tuple[str, ...],
+        Meta(description="Groups whose chapters are taken first, by name or id, where several made the same one."),
+    ] = ()
+    ratings: Annotated[
+        tuple[Literal["safe", "suggestive", "erotica", "pornographic"], ...],
+        Meta(description="Content ratings that are taken."),
+    ] = ("safe", "suggestive")
+    data_saver: Annotated[bool, Meta(description="Fetch smaller, compressed pages.")] = False
+    chapters_a_day: Annotated[
+        int, Meta(ge=1, le=1000, description="Chapters fetched a day; MangaDex gives guests ten.")
+    ] = 10
+    contact: Annotated[
+        str, Meta(description="Where MangaDex can reach you: goes into the User-Agent of every request.")
+    ] = ""
+    api: Annotated[str, Meta(pattern=_URL, description="Address of the API.")] = "https://api.mangadex.org"
+    report: Annotated[str, Meta(pattern=_URL, description="Address that deliveries of pages are reported to.")] = (
+        "https://api.mangadex.network/report"
+    )
+    image_hosts: Annotated[
+        tuple[str, ...], Meta(description="Hosts that pages may come from; one with a dot before it: all below it.")
+    ] = ("uploads.mangadex.org", ".mangadex.network")
+
+
+class Peppercarrot(Section, frozen=True):
+    resolution: Annotated[Literal["low-res", "hi-res"], Meta(description="Size of the pages.")] = "hi-res"
+    address: Annotated[
+        str, Meta(pattern=_URL, description="Address of the comic's sources, with its list of episodes.")
+    ] = "https://www.peppercarrot.com/0_sources"
 
 
 class Writer(Section, frozen=True):
     kind: Annotated[
-        Literal["offline"],
-        Meta(description="Who writes the narration: offline (sidecar, OCR, else short neutral lines)."),
+        Literal["offline", "openai"],
+        Meta(description="Who writes the narration: offline (sidecar, OCR, else neutral lines), or openai (a model)."),
     ] = "offline"
     ocr: Annotated[
         bool, Meta(description="Read bubbles where no sidecar is found; needs the extra: pip install 'mangavid[ocr]'.")
     ] = True
+    base_url: Annotated[
+        str,
+        Meta(pattern=_URL, description="Address of the model's server: OpenAI, or any that speaks its chat protocol."),
+    ] = "https://api.openai.com/v1"
+    model: Annotated[str, Meta(description="Name of the model; it must see pictures.")] = "gpt-4.1-mini"
+    style: Annotated[str, Meta(description="How it should be told, in your words; goes to the model.")] = (
+        "lively and clear, like a friend who retells the story"
+    )
+    words_least: Annotated[int, Meta(ge=3, le=60, description="Fewest words over a panel that has a story.")] = 10
+    words_most: Annotated[int, Meta(ge=5, le=120, description="Most words over a panel.")] = 20
+    batch: Annotated[int, Meta(ge=1, le=40, description="Panels shown to the model in one request.")] = 12
+    detail: Annotated[Literal["low", "high", "auto"], Meta(description="How closely it looks at the panels.")] = "auto"
+    refine: Annotated[bool, Meta(description="Go over the whole text once more, for names and flow.")] = True
+    price_in: Annotated[
+        float, Meta(ge=0, le=1000, description="US dollars for a million tokens read by the model.")
+    ] = 0.40
+    price_out: Annotated[
+        float, Meta(ge=0, le=1000, description="US dollars for a million tokens written by the model.")
+    ] = 1.60
+    budget_video: Annotated[
+        float, Meta(ge=0, le=1000, description="Most US dollars for the text of one video; 0: no limit.")
+    ] = 0.50
+    budget_day: Annotated[
+        float, Meta(ge=0, le=10_000, description="Most US dollars for all texts of a quota day; 0: no limit.")
+    ] = 2.00
 
 
 class Voice(Section, frozen=True):
-    kind: Annotated[Literal["espeak"], Meta(description="Voice engine: espeak (offline, bundled).")] = "espeak"
+    engines: Annotated[
+        tuple[Literal["espeak", "edge", "speech", "piper"], ...],
+        Meta(
+            min_length=1,
+            description="Voice engines: what one can't speak is spoken anew, as a whole, by the next (docs/voices.md).",
+        ),
+    ] = ("espeak",)
     name: Annotated[
-        Literal["vi", "vi-vn-x-central", "vi-vn-x-south"], Meta(description="Voice: northern, central or southern.")
+        Literal["vi", "vi-vn-x-central", "vi-vn-x-south"],
+        Meta(description="eSpeak's Vietnamese voice: northern, central or southern."),
     ] = "vi"
-    words_per_minute: Annotated[int, Meta(ge=80, le=300, description="Speed of speech.")] = 165
-    pitch: Annotated[int, Meta(ge=0, le=99, description="Pitch, 50 is the voice's own.")] = 45
+    words_per_minute: Annotated[int, Meta(ge=80, le=300, description="eSpeak's speed of speech.")] = 165
+    pitch: Annotated[int, Meta(ge=0, le=99, description="eSpeak's pitch, 50 is the voice's own.")] = 45
+
+
+class Edge(Section, frozen=True):
+    voice: Annotated[
+        str,
+        Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]+)+\Z", description="Voice, as `edge-tts --list-voices` names it."),
+    ] = "vi-VN-HoaiMyNeural"
+    rate: Annotated[str, Meta(pattern=r"^[+-]\d{1,3}%\Z", description="Speed: +10% is a tenth faster.")] = "+0%"
+    pitch: Annotated[str, Meta(pattern=r"^[+-]\d{1,3}Hz\Z", description="Pitch: +5Hz is higher.")] = "+0Hz"
+    endpoint: Annotated[
+        str,
+        Meta(pattern=r"^\Z|^wss?://[^\s]+\Z", description="Address of the service; empty: Microsoft's."),
+    ] = ""
+
+
+class Speech(Section, frozen=True):
+    base_url: Annotated[
+        str,
+        Meta(pattern=_URL, description="Address of the speech server: OpenAI, or any that speaks its speech protocol."),
+    ] = "https://api.openai.com/v1"
+    model: Annotated[str, Meta(description="Name of the model.")] = "gpt-4o-mini-tts"
+    voice: Annotated[str, Meta(description="Name of the voice.")] = "alloy"
+    instructions: Annotated[str, Meta(description="How it should sound, in your words; empty: as it is.")] = ""
+
+
+class Piper(Section, frozen=True):
+    model: Annotated[
+        str, Meta(description="The voice's .onnx file, with its .onnx.json beside it; needs mangavid[piper].")
+    ] = ""
+    speaker: Annotated[int, Meta(ge=0, le=10_000, description="Speaker, of a voice that has several.")] = 0
+    speed: Annotated[float, Meta(ge=0.5, le=2.0, description="Speed: 1.2 is a fifth faster.")] = 1.0
 
 
 class Video(Section, frozen=True):
@@ -70,8 +194,40 @@ class Video(Section, frozen=True):
 
 
 class Publisher(Section, frozen=True):
-    kind: Annotated[Literal["folder"], Meta(description="Where videos go: folder.")] = "folder"
+    kind: Annotated[
+        Literal["folder", "youtube"], Meta(description="Where videos go: folder, or youtube (needs rights.basis).")
+    ] = "folder"
     folder: Annotated[str, Meta(description="Folder for finished videos; empty: videos/ in local.home.")] = ""
+
+
+class Youtube(Section, frozen=True):
+    privacy: Annotated[Literal["private", "unlisted", "public"], Meta(description="Who may see a video.")] = "private"
+    publish_at: Annotated[
+        str,
+        Meta(
+            pattern=r"^\Z|^([01]\d|2[0-3]):[0-5]\d\Z",
+            description="Time of day (HH:MM in aws.time_zone) at which a private video becomes public; empty: never.",
+        ),
+    ] = ""
+    made_for_kids: Annotated[bool, Meta(description="Declared as made for children.")] = False
+    synthetic_media: Annotated[
+        bool, Meta(description="Declared as realistic and altered by machine; drawings with a voice are not.")
+    ] = False
+    category: Annotated[str, Meta(pattern=r"^\d{1,3}\Z", description="YouTube's number of the category.")] = "1"
+    playlist: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_-]*\Z", description="Id of a playlist that videos are put into; empty: none.")
+    ] = ""
+    captions: Annotated[bool, Meta(description="Upload the captions; costs 400 of the day's units.")] = True
+    inserts_a_day: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Uploads that YouTube lets your project begin in a day.")
+    ] = 100
+    units_a_day: Annotated[
+        int, Meta(ge=100, le=100_000_000, description="Units that YouTube gives your project for a day.")
+    ] = 10_000
+    api: Annotated[str, Meta(pattern=_URL, description="Address of the API.")] = "https://youtube.googleapis.com"
+    login: Annotated[str, Meta(pattern=_URL, description="Address that hands out access tokens.")] = (
+        "https://oauth2.googleapis.com/token"
+    )
 
 
 class Local(Section, frozen=True):
@@ -157,10 +313,17 @@ class Config(Section, frozen=True):
     ] = "local"
     language: Annotated[Literal["vi"], Meta(description="Language of the narration.")] = "vi"
     quota: Quota = Quota()
+    rights: Rights = Rights()
     source: Source = Source()
+    mangadex: Mangadex = Mangadex()
+    peppercarrot: Peppercarrot = Peppercarrot()
     writer: Writer = Writer()
     voice: Voice = Voice()
+    edge: Edge = Edge()
+    speech: Speech = Speech()
+    piper: Piper = Piper()
     video: Video = Video()
     publisher: Publisher = Publisher()
+    youtube: Youtube = Youtube()
     local: Local = Local()
     aws: Aws = Aws()

@@ -24,7 +24,7 @@ from mangavid.config import Config
 from mangavid.errors import ConfigError
 from mangavid.yamlfile import SIZE, load, shown
 
-PATHS = frozenset({"source.library", "publisher.folder", "local.home", "video.music"})
+PATHS = frozenset({"source.library", "publisher.folder", "local.home", "video.music", "piper.model"})
 """Settings that are a path."""
 NOT_PATHS = {"video.music": ("auto", "none")}
 """Words that such a setting may hold instead."""
@@ -235,6 +235,8 @@ def _from_env(env: Mapping[str, str], schema: Mapping[str, Setting], problems: l
 def _checked(setting: Setting, given: _Given, problems: list[str]) -> Any:
     """The value as its field's type, or UNSET and one more problem."""
     value = given.value
+    if given.text and _is_list(setting.type):
+        value = [part for one in str(value).split(",") if (part := one.strip())]
     try:
         converted = msgspec.convert(value, setting.type, strict=not given.text)
     except (msgspec.ValidationError, ValueError):
@@ -261,11 +263,17 @@ def _why(setting: Setting, value: Any) -> str:
     return f"is not {what}{_nearest(setting.type, value)}"
 
 
+def _is_list(kind: Any) -> bool:
+    from msgspec import inspect
+
+    return isinstance(_unwrapped(kind), inspect.VarTupleType)
+
+
 def allowed(kind: Any) -> str:
     """What a type lets through, in words."""
     from msgspec import inspect
 
-    info = _unwrapped(kind)
+    info = kind if isinstance(kind, inspect.Type) else _unwrapped(kind)
     match info:
         case inspect.LiteralType(values=values):
             words = [plainly(value) for value in values]
@@ -279,6 +287,9 @@ def allowed(kind: Any) -> str:
             return noun + (f", a multiple of {info.multiple_of}" if info.multiple_of else "")
         case inspect.StrType(pattern=pattern):
             return f"text that fits {pattern}" if pattern else "text"
+        case inspect.VarTupleType(item_type=item):
+            listed = isinstance(item, inspect.LiteralType)
+            return f"a list of {allowed(item).removeprefix('one of ')}" if listed else "a list, such as [a, b]"
         case _:
             return f"of type {kind}"
 
@@ -289,6 +300,17 @@ def _nearest(kind: Any, value: Any) -> str:
 
     info = _unwrapped(kind)
     meant = ""
+    if isinstance(info, inspect.VarTupleType):
+        if isinstance(info.item_type, inspect.LiteralType):
+            words = [str(choice) for choice in info.item_type.values]
+            wrong = [one for one in value if one not in words] if isinstance(value, list) else [value]
+            meant = "".join(difflib.get_close_matches(str(wrong[0]).strip().lower(), words, 1, 0.6)) if wrong else ""
+            return (
+                f" (did you mean [{meant}]?)"
+                if meant and not isinstance(value, list)
+                else (f" (did you mean {meant}?)" if meant else "")
+            )
+        return f" (did you mean [{value}]?)" if isinstance(value, str | int | float) else ""
     if isinstance(info, inspect.BoolType):
         word = str(value).strip().lower()
         meant = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}.get(word, "")
@@ -327,6 +349,8 @@ def plainly(value: Any) -> str:
     """A value as it is written in the file."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(plainly(one) for one in value)}]"
     if isinstance(value, str):
         return value if value and value[0].isalpha() and value.isascii() and " " not in value else f'"{value}"'
     return str(value)
@@ -363,6 +387,6 @@ def example() -> str:
             lines += [""]
         indent = "  " if head else ""
         words = allowed(setting.type)
-        tail = "" if words.startswith("text") or words == plainly(setting.default) else f"  # {words}"
+        tail = "" if words.startswith(("text", "a list, such")) or words == plainly(setting.default) else f"  # {words}"
         lines += [f"{indent}# {description(setting)}", f"{indent}{name}: {plainly(setting.default)}{tail}"]
     return "\n".join(lines) + "\n"

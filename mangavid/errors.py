@@ -100,6 +100,11 @@ class ScriptRefused(JobFailed):
     summary = "The writer refused to write about this chapter."
 
 
+class OverBudget(JobFailed):
+    summary = "The text of one video would cost more than its budget."
+    default_hint = "writer.budget_video is the limit; writer.detail and writer.batch change what a text costs"
+
+
 class TtsFailed(JobFailed):
     summary = "A line could not be spoken by any configured voice."
 
@@ -121,6 +126,12 @@ class YouTubeQuotaError(MangavidError):
     exit_code = 5
     summary = "The day's quota is used up."
     default_hint = "mangavid quota show says when it resets"
+
+
+class BudgetReached(MangavidError):
+    exit_code = 5
+    summary = "The day's budget for the language model or the voice is used up."
+    default_hint = "writer.budget_day is the limit; mangavid quota show says when the day ends"
 
 
 # --- 6: outside, try again ------------------------------------------------------------------------------------------
@@ -169,6 +180,7 @@ class AuthError(MangavidError):
 
 class RightsMissing(AuthError):
     summary = "No rights are declared for publishing this chapter."
+    default_hint = "declare them in the settings: rights.basis, rights.holder (docs/rights.md)"
 
 
 class Locked(MangavidError):

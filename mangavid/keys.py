@@ -4,7 +4,9 @@ Objects of a job::
 
     jobs/<job_id>/pages/<sha256>.<ext>        a page, content-addressed
     jobs/<job_id>/pages/manifest.json         Chapter; written last, so its presence means the fetch is complete
+    jobs/<job_id>/pages/downloads/<name>      a page as a source on the network gave it, until the manifest is there
     jobs/<job_id>/script/<inputs>.json        Script
+    jobs/<job_id>/script/answers/<inputs>.json  what a model answered, with its cost
     jobs/<job_id>/audio/<inputs>.wav          one scene's speech
     jobs/<job_id>/audio/<inputs>.scene.json   SpokenScene; written after the WAV, so its presence means it is spoken
     jobs/<job_id>/audio/<inputs>.json         Speech
@@ -47,6 +49,11 @@ def job_id(source: str, title: str, chapter: str, language: str) -> str:
     return f"{words}-{tail}" if words else tail
 
 
+def is_address(ref: str) -> bool:
+    """Whether what a chapter is named by is an address on the network, and no path."""
+    return ref.lower().startswith(("http://", "https://"))
+
+
 def page(job: str, sha256: str, ext: str) -> str:
     return f"jobs/{job}/pages/{sha256}.{ext}"
 
@@ -57,6 +64,15 @@ def manifest(job: str) -> str:
 
 def script(job: str, inputs: str) -> str:
     return f"jobs/{job}/script/{inputs}.json"
+
+
+def answer(job: str, inputs: str) -> str:
+    return f"jobs/{job}/script/answers/{slug(inputs, 80)}.json"
+
+
+def download(job: str, name: str) -> str:
+    """A file as a source on the network gave it, kept until the chapter is in."""
+    return f"jobs/{job}/pages/downloads/{digest(name)}"
 
 
 def scene_audio(job: str, inputs: str) -> str:
@@ -110,6 +126,16 @@ def run_item(execution: str) -> str:
 
 def quota_item(day: str) -> str:
     return f"QUOTA#{day}"
+
+
+def story_item(series: str, language: str) -> str:
+    """What the chapters of a series told, by their numbers."""
+    return f"STORY#{slug(series, 50)}-{digest(series, language)[:10]}"
+
+
+def allowance_item(day: str, name: str) -> str:
+    """What was taken from a provider on a day (UTC)."""
+    return f"QUOTA#{day}#{name}"
 
 
 LOCK = "LOCK#pipeline"

@@ -31,6 +31,7 @@ JobState = Literal[
     "failed",
     "quarantined",
     "interrupted",
+    "withdrawn",
 ]
 
 
@@ -151,8 +152,18 @@ class Scene(Struct, frozen=True):
     min_seconds: float = 2.0
 
 
+class Story(Struct, frozen=True):
+    """What a chapter tells, carried over to the next: one sentence, and who is who, each as «name: who it is»."""
+
+    summary: str = ""
+    names: tuple[str, ...] = ()
+
+
 class Script(Struct, frozen=True):
-    """``script.json``: the narration of a chapter, a scene a panel, in order."""
+    """``script.json``: the narration of a chapter, a scene a panel, in order.
+
+    ``tokens`` and ``micros``: what a model was paid for, in and out together, and millionths of a US dollar.
+    """
 
     job_id: str
     language: str
@@ -161,6 +172,9 @@ class Script(Struct, frozen=True):
     scenes: tuple[Scene, ...]
     tags: tuple[str, ...] = ()
     writer: str = ""
+    story: Story = Story()
+    tokens: int = 0
+    micros: int = 0
     schema_version: int = SCHEMA_VERSION
 
 
@@ -259,8 +273,11 @@ class Job(Struct, frozen=True):
     stalled: int = 0
     last_interruption: str = ""
     rendered: Rendered | None = None
+    #: An upload that was begun: where its bytes go (secret: whoever has it can write there), and of which file.
     session_uri: str = ""
-    session_bytes: int = 0
+    session_sha256: str = ""
+    #: What was done to a published video since: thumbnail, captions, playlist, visibility.
+    steps: frozenset[str] = frozenset()
     video_id: str = ""
     published: str = ""
     quota_day: str = ""
@@ -274,6 +291,9 @@ class Job(Struct, frozen=True):
     #: Of what the chapter was when it was taken in, and who wrote its narration.
     version: str = ""
     writer: str = ""
+    #: Answers of models that were counted, and their cost in millionths of a US dollar.
+    answers: frozenset[str] = frozenset()
+    micros: int = 0
 
 
 Doc = TypeVar("Doc", bound=msgspec.Struct)

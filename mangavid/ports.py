@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from mangavid.config import Config
-from mangavid.models import Chapter, Credits, Direction, Product, Rendered, Script, Sidecar, Word
+from mangavid.models import Chapter, Credits, Direction, Product, Rendered, Script, Sidecar, Story, Word
 
 Item = dict[str, Any]
 
@@ -243,15 +243,34 @@ class Source(Protocol):
         """Raises BadInput (broken, over a limit, too many bad pages), SourceUnavailable."""
 
 
+class Desk(Protocol):
+    """What a writer is given besides the chapter: what was told before, its own earlier answers, and the budget."""
+
+    #: The chapter before this one in its series; None where it was not told by us, or is not known.
+    before: Story | None
+
+    def recall(self, key: str) -> bytes | None:
+        """An answer that was kept under this key, for this job; None where there is none."""
+
+    def keep(self, key: str, answer: bytes, micros: int) -> None:
+        """Keep an answer as soon as it is there, and count what it cost (millionths of a US dollar): once a key."""
+
+    def allow(self, micros: int) -> None:
+        """Before a request that may cost so much. Raises OverBudget (this video's), BudgetReached (the day's)."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Panels told, of all."""
+
+
 class Writer(Protocol):
     """Writes the narration."""
 
     name: str
 
-    def write(self, chapter: Chapter, image: Callable[[int], bytes]) -> Script:
+    def write(self, chapter: Chapter, image: Callable[[int], bytes], desk: Desk) -> Script:
         """``image(panel index)`` gives the panel's picture as JPEG bytes, made on demand.
 
-        Raises ScriptInvalid, ScriptRefused, WriterUnavailable, AuthError.
+        Raises ScriptInvalid, ScriptRefused, WriterUnavailable, AuthError, OverBudget, BudgetReached.
         """
 
 
@@ -267,9 +286,13 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Voice(Protocol):
-    """Speaks. ``key`` names engine, version, voice and settings: the same key and text give the same bytes."""
+    """Speaks. ``key`` names engine, version, voice and settings: what is spoken is stored under it and the text.
+
+    ``at_once``: how many texts may be spoken at the same time, from as many threads.
+    """
 
     key: str
+    at_once: int
 
     def speak(self, text: str) -> Utterance:
         """Raises TtsFailed (this text can't be spoken), TtsUnavailable."""
@@ -282,13 +305,71 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     where: str
 
 
+class Upload(Protocol):
+    """The job a publisher works on: what is known of it, and what the publisher wants to be remembered.
+
+    All is durable when a call returns, so that another process can go on. Each call raises LeaseLost where another
+    worker has taken over.
+    """
+
+    job_id: str
+    rendered: Rendered
+    #: The address of the upload that was begun for this very file, a secret; empty where there is none.
+    session: str
+    #: Whether an upload of this job was ever begun, be it of another file: a video of it may be there.
+    begun: bool
+    #: Steps that were done since the video was there.
+    steps: frozenset[str]
+
+    def fetch(self, key: str) -> Path:
+        """A local file with the object of this key, to be read only."""
+
+    def check(self) -> None:
+        """Before an irreversible act: whether this worker is still the one."""
+
+    def began(self, session: str) -> None:
+        """Remember the address of an upload, in place of the one known: before its first byte is sent."""
+
+    def sent(self, done: int, total: int) -> None:
+        """Bytes that are there of all: the work advances."""
+
+    def alive(self) -> None:
+        """The work advances, though no byte more is there: waiting for something, a step after the upload."""
+
+    def spend(self, units: int, *, inserts: int = 0) -> None:
+        """Count, before the call, what a request costs of the day's units and inserts.
+
+        Raises YouTubeQuotaError where the day's rest does not suffice.
+        """
+
+    def done(self, step: str) -> None:
+        """A step after the upload was done; it is not done again."""
+
+    def note(self, text: str) -> None:
+        """What the person should know of this video: a sentence."""
+
+
 class Publisher(Protocol):
     """Puts a video where people see it. Publishing the same job twice gives one video."""
 
     name: str
 
-    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
-        """``fetch(key)`` gives a local file. Raises PublishError, YouTubeQuotaError, AuthError, UpstreamUnavailable."""
+    def publish(self, upload: Upload) -> Publication:
+        """The video is there, though perhaps not all that belongs to it.
+
+        Raises PublishError, YouTubeQuotaError, AuthError, UpstreamUnavailable, RightsMissing.
+        """
+
+    def finish(self, upload: Upload, video_id: str) -> None:
+        """What belongs to a video that is there: thumbnail, captions, playlist, who may see it. Does what ``steps``
+        lacks. Raises as ``publish``.
+        """
+
+    def withdraw(self, video_id: str, *, delete: bool) -> str:
+        """Take a published video out of sight, or delete it; no error where it is gone. What was done, as a sentence.
+
+        Raises PublishError, AuthError, UpstreamUnavailable.
+        """
 
 
 # --- what a run tells while it works ---
@@ -340,10 +421,12 @@ class Target:
     executions: Executions
     callbacks: Callbacks
     instances: Instances
+    secrets: Secrets
     clock: Clock
     source: Callable[[Item], Source]
     writer: Callable[[], Writer]
-    voice: Callable[[], Voice]
+    #: By the engine's name, one of ``voice.engines``.
+    voice: Callable[[str], Voice]
     publisher: Callable[[], Publisher]
     progress: Callable[[str, int, int, str], None] = silent
     #: Whether something drives the executions that are RUNNING now. On AWS it always does; here a run may have stopped.

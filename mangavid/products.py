@@ -9,7 +9,7 @@ from mangavid import keys
 from mangavid.config import Config
 from mangavid.errors import BadInput, SourceNotFound
 from mangavid.models import Chapter, Job, Script, Speech, decode, job_of
-from mangavid.ports import Objects, Target
+from mangavid.ports import Found, Objects, Target
 
 
 def read_job(target: Target, job_id: str) -> Job:
@@ -18,6 +18,11 @@ def read_job(target: Target, job_id: str) -> Job:
     if item is None:
         raise SourceNotFound(f"no job {job_id}", hint="mangavid status lists the jobs")
     return job_of(item)
+
+
+def job_of_found(found: Found) -> str:
+    """The job of a chapter: the same however often it is found."""
+    return keys.job_id(found.identity, found.series or found.title, found.number, found.language)
 
 
 def read_chapter(objects: Objects, job_id: str) -> Chapter:

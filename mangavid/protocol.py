@@ -31,7 +31,7 @@ WATCHDOG_SECONDS = 600.0
 """Without progress for this long a worker stops its heartbeats."""
 
 FINISHED = ("uploaded", "cleaned")
-STOPPING = ("ConfigError", "AuthError", "RightsMissing", "StorageFull")
+STOPPING = ("ConfigError", "AuthError", "RightsMissing", "StorageFull", "BudgetReached")
 """Errors that are no fault of the chapter and would meet every other: the run stops, the job can be taken up again."""
 
 Next = Literal["continue", "done", "abort"]
@@ -41,6 +41,10 @@ def _eq(field: str, value: Any) -> Sequence[Clause]:
     return (Clause(field, "eq", value),)
 
 
+def _nothing(field: str) -> Clause:
+    return Clause(field, "eq", "")
+
+
 # --- claiming a chapter ----------------------------------------------------------------------------------------------
 
 
@@ -48,11 +52,13 @@ def may_take(item: Item | None, *, mine: str, running: bool, again: bool) -> boo
     """Whether a run may take this chapter: new, left unfinished by an execution that no longer runs, or failed before.
 
     ``running``: whether the execution that holds the item still runs. One that is finished, quarantined or waits for
-    quota is taken only with ``again``.
+    quota is taken only with ``again``; one that was withdrawn, never.
     """
     if item is None or "status" not in item:
         return True
     status = item["status"]
+    if status == "withdrawn":
+        return False
     if status in (*FINISHED, "quarantined", "awaiting_upload"):
         return again and not running
     if status == "failed":
@@ -73,7 +79,8 @@ def claim(
         base = {}
     remove = ["error", "cause", "hint", "failed_in", "writer", "not_before", "token", "lease_owner"]
     if again:
-        remove += ["rendered", "video_id", "published", "script_key", "speech_key", "session_uri", "ckpt"]
+        remove += ["rendered", "video_id", "published", "script_key", "speech_key", "session_uri", "session_sha256"]
+        remove += ["steps", "ckpt", "answers", "micros"]
         base["attempts"] = 0
     job = Change(
         key=keys.job_item(job_id),
@@ -225,24 +232,72 @@ def commit_render(job_id: str, epoch: int, rendered: Mapping[str, Any], now: str
     )
 
 
+def begin_upload(job: Job, epoch: int, session: str, sha256: str, known: str, now: str) -> Change:
+    """Remember where an upload's bytes go before the first is sent: in place of the session known, and of no other."""
+    held = (
+        (Clause("session_uri", "eq", known),) if known else (Clause("session_uri", "absent"), _nothing("session_uri"))
+    )
+    return Change(
+        key=keys.job_item(job.job_id),
+        set={"session_uri": session, "session_sha256": sha256, "updated_at": now},
+        when=[_eq("epoch", epoch), held],
+    )
+
+
 def commit_upload(job: Job, video_id: str, published: str, quota_day: str, now: str) -> list[Change]:
-    """Record the published video and count it, in one transaction. Needs no epoch: what is published is true."""
+    """Record the published video and count it, in one transaction. Needs no epoch: what is published is true.
+
+    The status is left: what belongs to the video (``commit_finish``) may be missing still.
+    """
     changes = [
         Change(
             key=keys.job_item(job.job_id),
-            set={
-                "video_id": video_id,
-                "published": published,
-                "quota_day": quota_day,
-                "status": "uploaded",
-                "updated_at": now,
-            },
-            when=[(Clause("video_id", "absent"), Clause("video_id", "eq", ""), Clause("video_id", "eq", video_id))],
+            set={"video_id": video_id, "published": published, "quota_day": quota_day, "updated_at": now},
+            when=[(Clause("video_id", "absent"), _nothing("video_id"), Clause("video_id", "eq", video_id))],
         )
     ]
     if job.counted:
         changes.append(Change(key=keys.quota_item(quota_day), add={"jobs": [job.job_id]}))
     return changes
+
+
+def commit_finish(job_id: str, video_id: str, now: str) -> Change:
+    """All that belongs to a published video is done. As true as the video: needs no epoch."""
+    return Change(
+        key=keys.job_item(job_id),
+        set={"status": "uploaded", "updated_at": now},
+        when=[_eq("video_id", video_id), (Clause("status", "ne", "cleaned"),), (Clause("status", "ne", "withdrawn"),)],
+    )
+
+
+def step_done(job_id: str, epoch: int, step: str) -> Change:
+    return Change(key=keys.job_item(job_id), add={"steps": [step]}, when=[_eq("epoch", epoch)])
+
+
+def spend(day: str, *, units: int, inserts: int, units_a_day: int, inserts_a_day: int) -> Change:
+    """Count what a call to YouTube costs, before it is made; refused where the day's rest does not suffice.
+
+    YouTube keeps the same count, and refuses every call behind it: what was refused costs a unit, too.
+    """
+    limits = {"units": (units, units_a_day), "inserts": (inserts, inserts_a_day)}
+    return Change(
+        key=keys.quota_item(day),
+        plus={name: cost for name, (cost, _) in limits.items() if cost},
+        when=[
+            (Clause(name, "absent"), Clause(name, "lt", most - cost + 1))
+            for name, (cost, most) in limits.items()
+            if cost
+        ],
+    )
+
+
+def pay(job_id: str, day: str, answer: str, micros: int) -> list[Change]:
+    """Count what a model's answer cost (millionths of a US dollar) on its job and its day: once for an answer."""
+    counted = [(Clause("answers", "absent"), Clause("answers", "not_contains", answer))]
+    return [
+        Change(key=keys.job_item(job_id), add={"answers": [answer]}, plus={"micros": micros}, when=counted),
+        Change(key=keys.quota_item(day), plus={"micros": micros}),
+    ]
 
 
 def await_upload(job_id: str, epoch: int, day: str, not_before: str, now: str) -> list[Change]:

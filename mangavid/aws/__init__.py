@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mangavid.aws.environment import Environment
     from mangavid.aws.objects import S3Objects
     from mangavid.aws.session import Clients
     from mangavid.config import Config
-    from mangavid.ports import Clock, Item, Publisher, Source, Target, Voice, Writer
+    from mangavid.ports import Clock, Publisher, Source, Target
 
 
 def open_target(
@@ -58,50 +58,54 @@ def target_of(
     from mangavid.aws.instances import SpotInstances
     from mangavid.aws.jobs import DynamoJobs
     from mangavid.aws.objects import S3Objects
+    from mangavid.aws.secrets import SsmSecrets
     from mangavid.aws.session import Clients
     from mangavid.clock import SystemClock
     from mangavid.ports import Target, silent
+    from mangavid.providers import Sources, open_publisher, open_voice, open_writer
 
     config = environment.config
     clients = clients or Clients(environment.region)
     clock = clock or SystemClock()
     cache = cache or Path(tempfile.mkdtemp(prefix="mangavid-objects-"))
     objects = S3Objects(clients["s3"], environment.bucket, cache)
+    jobs = DynamoJobs(clients["dynamodb"], environment.table, clock)
+    secrets = SsmSecrets(clients["ssm"], config.aws.prefix)
+    progress = progress or silent
+    library = cache / "library"
+    sources = Sources(
+        config,
+        jobs=jobs,
+        objects=objects,
+        clock=clock,
+        progress=progress,
+        files=lambda keys: _chapters(objects, library, keys),
+        library=lambda: _chapters(objects, library, ()),
+    )
     return Target(
         config=config,
-        jobs=DynamoJobs(clients["dynamodb"], environment.table, clock),
+        jobs=jobs,
         objects=objects,
         executions=StepFunctionsExecutions(clients["stepfunctions"], environment.state_machine),
         callbacks=TaskCallbacks(clients["stepfunctions"]),
         instances=SpotInstances(clients["ec2"], environment, clock),
         clock=clock,
-        source=lambda run: _source(objects, cache, run),
-        writer=lambda: _writer(config),
-        voice=lambda: _voice(config),
-        publisher=lambda: _publisher(environment),
-        progress=progress or silent,
+        secrets=secrets,
+        source=sources.of,
+        writer=lambda: open_writer(config, secrets, clock),
+        voice=lambda engine: open_voice(config, engine, secrets, clock),
+        publisher=lambda: open_publisher(config, secrets, clock, lambda: _bucket(environment)),
+        progress=progress,
     )
 
 
-def _source(objects: S3Objects, cache: Path, run: Item) -> Source:
+def _chapters(objects: S3Objects, folder: Path, named: Sequence[str]) -> Source:
     from mangavid.aws.library import BucketLibrary
 
-    return BucketLibrary(objects, cache / "library", named=tuple(run.get("sources", ())))
+    return BucketLibrary(objects, folder, named=tuple(named))
 
 
-def _writer(config: Config) -> Writer:
-    from mangavid.writers.offline import OfflineWriter
-
-    return OfflineWriter(config.writer)
-
-
-def _voice(config: Config) -> Voice:
-    from mangavid.voices.espeak import EspeakVoice
-
-    return EspeakVoice(config.voice)
-
-
-def _publisher(environment: Environment) -> Publisher:
+def _bucket(environment: Environment) -> Publisher:
     from mangavid.aws.publisher import BucketPublisher
 
     return BucketPublisher(environment.bucket)

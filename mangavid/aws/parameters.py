@@ -35,6 +35,12 @@ SECRETS: Final = (
         "an OAuth client for desktop apps at console.cloud.google.com, and the refresh token it was given",
         ("client_id", "client_secret", "refresh_token"),
     ),
+    Secret(
+        "speech",
+        "speech-api-key",
+        "API key of the speech server, where it is another than the writer's",
+        "the provider of speech.base_url",
+    ),
 )
 
 

@@ -14,6 +14,7 @@ and against the roles of the template, both ways.
 | ``instance:renderer`` | instances with this role and the channel's prefix in their tags |
 | ``role:renderer`` | that instance's role, passed to EC2 |
 | ``log:renderer`` | the log group of these machines, with its streams |
+| ``parameter:youtube-token`` | a secret of the channel, in SSM |
 | ``any`` | AWS knows no narrower resource |
 """
 
@@ -23,7 +24,7 @@ from typing import Final
 
 Grants = dict[str, tuple[str, ...]]
 
-_JOB, _RUN, _QUOTA, _LOCK = "table:JOB#", "table:RUN#", "table:QUOTA#", "table:LOCK#"
+_JOB, _RUN, _QUOTA, _LOCK, _STORY = "table:JOB#", "table:RUN#", "table:QUOTA#", "table:LOCK#", "table:STORY#"
 _GET, _UPDATE, _QUERY = "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"
 _TEMPORARY = tuple(f"object:jobs/*/{part}/*" for part in ("pages", "script", "audio", "render"))
 _PAGES, _SCRIPT, _AUDIO, _RENDER = _TEMPORARY
@@ -79,7 +80,7 @@ PERMISSIONS: Final[dict[str, Grants]] = {
     },
     "fetcher": {
         _GET: (_JOB, _RUN),
-        _UPDATE: (_JOB, _RUN),
+        _UPDATE: (_JOB, _RUN, _QUOTA),
         _QUERY: ("index:status-index",),
         "states:DescribeExecution": ("execution",),
         "s3:ListBucket": ("bucket:jobs/*", "bucket:library/*", "bucket:inbox/*"),
@@ -87,8 +88,21 @@ PERMISSIONS: Final[dict[str, Grants]] = {
         **_puts(_PAGES),
         "s3:DeleteObject": _TEMPORARY,
     },
-    "scriptgen": {**_ITEM, **_LIST, "s3:GetObject": (_PAGES, _SCRIPT), **_puts(_SCRIPT)},
-    "ttsgen": {**_ITEM, **_LIST, "s3:GetObject": (_SCRIPT, _AUDIO), **_puts(_AUDIO)},
+    "scriptgen": {
+        _GET: (_JOB, _QUOTA, _STORY),
+        _UPDATE: (_JOB, _QUOTA, _STORY),
+        **_LIST,
+        "s3:GetObject": (_PAGES, _SCRIPT),
+        **_puts(_SCRIPT),
+        "ssm:GetParameter": ("parameter:openai-api-key",),
+    },
+    "ttsgen": {
+        **_ITEM,
+        **_LIST,
+        "s3:GetObject": (_SCRIPT, _AUDIO),
+        **_puts(_AUDIO),
+        "ssm:GetParameter": ("parameter:openai-api-key", "parameter:speech-api-key"),
+    },
     "start-renderer": {**_ITEM, **_launches("renderer")},
     "renderer-callback": _attaches("renderer"),
     "start-uploader": {**_ITEM, **_launches("uploader")},
@@ -119,6 +133,7 @@ PERMISSIONS: Final[dict[str, Grants]] = {
         _UPDATE: (_JOB, _QUOTA),
         **_LIST,
         "s3:GetObject": (_FINAL,),
+        "ssm:GetParameter": ("parameter:youtube-token",),
         **_ANSWER,
         **_logs("uploader"),
     },

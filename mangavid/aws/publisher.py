@@ -5,11 +5,8 @@ Apart from the library: a machine that publishes has none of what reads chapters
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-from mangavid.models import Rendered
-from mangavid.ports import Publication
+from mangavid.errors import PublishError
+from mangavid.ports import Publication, Upload
 
 
 class BucketPublisher:
@@ -20,5 +17,15 @@ class BucketPublisher:
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
-    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:  # noqa: ARG002 - nothing is moved
-        return Publication(video_id=job_id, where=f"s3://{self._bucket}/{rendered.video.key}")
+    def publish(self, upload: Upload) -> Publication:
+        return Publication(video_id=upload.job_id, where=f"s3://{self._bucket}/{upload.rendered.video.key}")
+
+    def finish(self, upload: Upload, video_id: str) -> None:
+        """Nothing: the files are where they belong."""
+
+    def withdraw(self, video_id: str, *, delete: bool) -> str:  # noqa: ARG002 - neither can be done here
+        """Raises PublishError: they were never shown to anybody, and a worker may not delete finished videos."""
+        raise PublishError(
+            f"{video_id} was published into the bucket only, where nobody but you sees it",
+            hint=f"aws s3 rm --recursive s3://{self._bucket}/jobs/{video_id}/final/ deletes it",
+        )

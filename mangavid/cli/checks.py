@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mangavid import keys
 from mangavid.errors import ConfigError, SourceNotFound, UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def before_run(loaded: Loaded, may_write: MayWrite = _may_write) -> None:
 
 def library(loaded: Loaded) -> None:
     """Raises SourceNotFound where the library that is to be worked through is no folder."""
+    if loaded.config.source.kind != "library":
+        return
     folder = loaded.config.source.library
     if folder and not Path(folder).is_dir():
         raise SourceNotFound(
@@ -54,14 +57,31 @@ def library(loaded: Loaded) -> None:
 
 
 def chapters(named: Sequence[str]) -> None:
-    """Raises UsageError for what can't be a chapter of this machine."""
+    """Raises UsageError for what can't be a chapter, SourceNotFound for an address that nothing here reads."""
     for name in named:
         if not name.strip():
             raise UsageError("a chapter's name is empty", hint="mangavid run CHAPTER.cbz")
-        if "://" in name:
-            raise UsageError(
-                f"{name}: addresses aren't read yet", hint="download the chapter, then: mangavid run CHAPTER.cbz"
-            )
+        if keys.is_address(name):
+            from mangavid.sources.remote import provider_of
+
+            provider_of(name)
+        elif "://" in name:
+            raise UsageError(f"{name}: only http and https addresses are read", hint="mangavid run CHAPTER.cbz")
+
+
+def rights(loaded: Loaded, named: Sequence[str] = ()) -> None:
+    """Raises RightsMissing where what is wanted may not be published as the settings say."""
+    from mangavid.rights import check_settings
+
+    check_settings(loaded.config)
+    if named and loaded.config.publisher.kind != "folder":
+        from mangavid.models import Credits
+        from mangavid.rights import MANGADEX, check
+        from mangavid.sources.remote import provider_of
+
+        for name in named:
+            if keys.is_address(name) and provider_of(name) == "mangadex":
+                check(loaded.config.rights, loaded.config.youtube, Credits(source=MANGADEX))
 
 
 def _folder(loaded: Loaded, key: str, folder: Path, hint: str, may_write: MayWrite) -> None:

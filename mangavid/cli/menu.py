@@ -8,10 +8,10 @@ from typing import Any
 from typer.core import TyperGroup
 
 GROUPS = (
-    ("Make videos", ("run", "retry", "stop")),
+    ("Make videos", ("run", "retry", "stop", "takedown")),
     ("See what happens", ("status", "history", "logs")),
-    ("Limits and settings", ("quota", "config")),
-    ("On AWS", ("deploy", "rollback", "drift", "destroy", "secrets", "template")),
+    ("Limits and settings", ("quota", "config", "secrets", "auth", "check")),
+    ("On AWS", ("deploy", "rollback", "drift", "destroy", "template")),
 )
 EXAMPLES = (
     ("mangavid run --sample", "a chapter that comes along: see that all works"),
@@ -27,16 +27,19 @@ COMMANDS = {
     "run": "Make videos of chapters, or of the next ones.",
     "retry": "Take failed jobs up from their last good product.",
     "stop": "End a run that is at work, with its machines.",
+    "takedown": "Take a published video out of sight, and block its chapter.",
     "status": "Show what was made, what failed and what waits.",
     "history": "Show a run state by state.",
     "logs": "Show what functions and workers said.",
     "quota": "Show or change the number of videos a day.",
     "config": "Show the settings and where each comes from.",
+    "secrets": "Give the pipeline the keys it needs.",
+    "auth": "Log in to what needs your consent.",
+    "check": "Look whether everything that is configured works.",
     "deploy": "Put the pipeline on AWS, or bring it up to date.",
     "rollback": "List the releases on AWS, or go back to one.",
     "drift": "Show what on AWS was changed by hand.",
     "destroy": "Take the pipeline on AWS away again.",
-    "secrets": "Give the pipeline on AWS the keys it needs.",
     "template": "Print the CloudFormation template.",
 }
 

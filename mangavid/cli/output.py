@@ -34,7 +34,8 @@ _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
 )
 _COMMAND = re.compile(
-    r"\bmangavid (run|stop|status|history|logs|retry|quota|deploy|destroy|drift|rollback|secrets|config(?! example))\b"
+    r"\bmangavid (run|stop|status|history|logs|retry|quota|deploy|destroy|drift|rollback|secrets|auth|check|takedown"
+    r"|config(?! example))\b"
 )
 """A command of ours in a sentence."""
 _BARE = re.compile(r"\bmangavid (config example|--help)\b")

@@ -25,7 +25,8 @@ def run(
     chapters: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CHAPTER]...", help="CBZ or ZIP files, or folders of images; none: the library's next."
+            metavar="[CHAPTER]...",
+            help="CBZ or ZIP files, folders of images, or addresses; none: the next ones of the source.",
         ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Make videos anew that were made before.")] = False,
@@ -42,7 +43,8 @@ def run(
 ) -> None:
     """Make videos of chapters, or of the next ones.
 
-    Without a chapter's name, of the library's next, until the day's quota is reached. Where the pipeline runs on AWS
+    Without a chapter's name, of the source's next (the setting source.kind: the library, or a place on the network),
+    until the day's quota is reached. Where the pipeline runs on AWS
     (the setting target), this starts it there, or follows the run that is at work.
     """
     from mangavid.cli.progress import view
@@ -55,9 +57,11 @@ def run(
         if folder:
             raise UsageError("--output is a folder of this machine: videos on AWS stay in the bucket")
         checks.chapters(chapters or ())
+        checks.rights(loaded, chapters or ())
         _on_aws(loaded.config, sources, again=again, watch=watch, as_json=as_json)
         return
     checks.chapters(chapters or ())
+    checks.rights(loaded, chapters or ())
     checks.before_run(loaded)
     if not sources:
         checks.library(loaded)

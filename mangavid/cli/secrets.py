@@ -1,4 +1,4 @@
-"""``mangavid secrets``: what the pipeline on AWS must know and nobody else, given, listed and taken away."""
+"""``mangavid secrets``: what the pipeline must know and nobody else, given, listed and taken away."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from mangavid.errors import UsageError
 if TYPE_CHECKING:
     from mangavid.aws.parameters import Secret
     from mangavid.aws.secrets import SsmSecrets
-    from mangavid.aws.session import Clients
-    from mangavid.config import Aws
+    from mangavid.config import Config
+    from mangavid.local.secrets import LocalSecrets
 
-HELP = """Give the pipeline on AWS the keys it needs.
+HELP = """Give the pipeline the keys it needs.
 
-Each is kept encrypted in your own account (a SecureString of SSM, below the setting aws.prefix). None is ever shown,
-and none is an argument: a value is typed where it does not show, or read from a file or a pipe."""
+Each is kept where the pipeline runs (the setting target): on this machine in a file that only you may read, on AWS
+encrypted in your own account (a SecureString of SSM, below the setting aws.prefix). None is ever shown, and none is an
+argument: a value is typed where it does not show, or read from a file or a pipe."""
 
-Name = Annotated[str, typer.Argument(metavar="openai|youtube", help="Which; mangavid secrets list says what each is.")]
+Name = Annotated[
+    str, typer.Argument(metavar="openai|youtube|speech", help="Which; mangavid secrets list says what each is.")
+]
 
 app = typer.Typer(help=HELP, rich_markup_mode=None)
 
@@ -50,11 +53,12 @@ def put(
     """Set a secret, or replace it.
 
     The value is asked for where it does not show; where standard input is no terminal, it is read from there. A line
-    end behind it is left out. youtube is a JSON object with client_id, client_secret and refresh_token.
+    end behind it is left out. youtube is a JSON object with client_id, client_secret and refresh_token: mangavid auth
+    youtube makes it.
     """
     from mangavid.aws.parameters import checked
 
-    aws = session(ctx, config, home).settings().config.aws
+    settings = session(ctx, config, home).settings().config
     secret = _named(name)
     if ctx.args:
         raise UsageError(
@@ -62,13 +66,14 @@ def put(
             hint=f"mangavid secrets set {secret.name} asks for it, --file FILE reads it; replace one typed here",
         )
     value = checked(secret, _read(secret, file))
-    secrets, clients = _opened(aws)
+    secrets, place = opened(settings)
     secrets.put(secret.parameter, value)
     if as_json:
         output.write_json({"name": secret.name, "parameter": secrets.path(secret.parameter), "set": True})
     else:
-        where = f"{secrets.path(secret.parameter)} in {clients['ssm'].client.meta.region_name}"
-        output.say(f"The secret {secret.name} is set, encrypted: {where}. To see them all: mangavid secrets list")
+        where = f"{secrets.path(secret.parameter)}{place}"
+        kept = "encrypted" if place else "in a file that only you may read"
+        output.say(f"The secret {secret.name} is set, {kept}: {where}. To see them all: mangavid secrets list")
 
 
 @app.command("list")
@@ -76,7 +81,7 @@ def show(ctx: typer.Context, as_json: Json = False, config: ConfigFile = None, h
     """List the secrets there can be: which are set, and since when. Their values stay where they are."""
     from mangavid.aws.parameters import SECRETS
 
-    secrets, _ = _opened(session(ctx, config, home).settings().config.aws)
+    secrets, place = opened(session(ctx, config, home).settings().config)
     changed = secrets.changed()
     if as_json:
         output.write_json([_facts(secret, secrets, changed.get(secret.parameter)) for secret in SECRETS])
@@ -87,6 +92,8 @@ def show(ctx: typer.Context, as_json: Json = False, config: ConfigFile = None, h
         state = ("set", "green") if when else ("not set", "yellow")
         rows.append([secret.name, state, output.moment(when) if when else "", secret.what])
     output.write_table(["secret", "state", "changed", "what it is"], rows, folds=["what it is"])
+    if not place:
+        output.say("These are the secrets of this machine. Those of the pipeline on AWS: the setting target: aws")
     missing = [secret.name for secret in SECRETS if secret.parameter not in changed]
     if missing:
         output.say(f"To set {missing[0]}: mangavid secrets set {missing[0]}")
@@ -104,17 +111,22 @@ def delete(
     home: Home = None,
 ) -> None:
     """Delete a secret, with all its earlier values."""
-    aws = session(ctx, config, home).settings().config.aws
+    settings = session(ctx, config, home).settings().config
     secret = _named(name)
     if not yes:
+        of = (
+            f"of {settings.aws.prefix}? It can't be had back from AWS"
+            if settings.target == "aws"
+            else "of this machine?"
+        )
         ask.agree(
-            f"Delete the secret {secret.name} of {aws.prefix}? It can't be had back from AWS.",
+            f"Delete the secret {secret.name} {of}.",
             doing="deleting",
             undone="nothing was deleted",
             unasked=f"mangavid secrets delete {secret.name} --yes",
             look="mangavid secrets list",
         )
-    secrets, _ = _opened(aws)
+    secrets, _ = opened(settings)
     was = secrets.delete(secret.parameter)
     if as_json:
         output.write_json({"name": secret.name, "parameter": secrets.path(secret.parameter), "deleted": was})
@@ -123,7 +135,7 @@ def delete(
         output.say(f"The secret {secret.name} {done}. To set it: mangavid secrets set {secret.name}")
 
 
-def _facts(secret: Secret, secrets: SsmSecrets, changed: Any) -> dict[str, Any]:
+def _facts(secret: Secret, secrets: SsmSecrets | LocalSecrets, changed: Any) -> dict[str, Any]:
     about = {"name": secret.name, "parameter": secrets.path(secret.parameter), "what": secret.what}
     return {**about, "where": secret.where, "set": changed is not None, "changed": changed}
 
@@ -139,12 +151,18 @@ def _named(name: str) -> Secret:
     raise UsageError(f"there is no secret of that name; there are {known}", hint="mangavid secrets list")
 
 
-def _opened(aws: Aws) -> tuple[SsmSecrets, Clients]:
+def opened(config: Config) -> tuple[SsmSecrets | LocalSecrets, str]:
+    """The secrets of where the pipeline runs, and how that place is told behind a path: nothing for this machine."""
+    if config.target == "local":
+        from mangavid.local import home_of
+        from mangavid.local.secrets import LocalSecrets
+
+        return LocalSecrets(home_of(config)), ""
     from mangavid.aws.secrets import SsmSecrets
     from mangavid.aws.session import Clients
 
-    clients = Clients(aws.region or None, profile=aws.profile)
-    return SsmSecrets(clients["ssm"], aws.prefix), clients
+    clients = Clients(config.aws.region or None, profile=config.aws.profile)
+    return SsmSecrets(clients["ssm"], config.aws.prefix), f" in {clients['ssm'].client.meta.region_name}"
 
 
 def _read(secret: Secret, file: Path | None) -> bytes:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from mangavid.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from mangavid.ports import Item, Publisher, Source, Target, Voice, Writer
+    from mangavid.ports import Publisher, Source, Target
 
 
 #: In a home: lines that were spoken and are not yet in the store.
@@ -48,50 +48,59 @@ def open_target(
     from mangavid.local.jobs import SqliteJobs
     from mangavid.local.lock import at_work
     from mangavid.local.objects import FolderObjects
+    from mangavid.local.secrets import LocalSecrets
     from mangavid.ports import Target, silent
+    from mangavid.providers import Sources, open_publisher, open_voice, open_writer
 
     home = home or home_of(config)
     clock = SystemClock()
     journal = home / "journal.db"
+    jobs, objects, secrets = SqliteJobs(home / "jobs.db"), FolderObjects(home / "objects"), LocalSecrets(home)
+    progress = progress or silent
+    sources = Sources(
+        config,
+        jobs=jobs,
+        objects=objects,
+        clock=clock,
+        progress=progress,
+        files=_files,
+        library=lambda: _library(config),
+    )
     return Target(
         config=config,
-        jobs=SqliteJobs(home / "jobs.db"),
-        objects=FolderObjects(home / "objects"),
+        jobs=jobs,
+        objects=objects,
         executions=JournalExecutions(journal),
         callbacks=TokenClient(journal),
         instances=ProcessInstances(home, config),
         clock=clock,
-        source=lambda run: _source(config, run),
-        writer=lambda: _writer(config),
-        voice=lambda: _voice(config, home),
-        publisher=lambda: _publisher(config, home),
-        progress=progress or silent,
+        secrets=secrets,
+        source=sources.of,
+        writer=lambda: open_writer(config, secrets, clock),
+        voice=lambda engine: open_voice(config, engine, secrets, clock, spool=home / SPOKEN),
+        publisher=lambda: open_publisher(config, secrets, clock, lambda: _folder(config, home)),
+        progress=progress,
         driven=lambda: at_work(home),
     )
 
 
-def _source(config: Config, run: Item) -> Source:
+def _files(paths: Sequence[str]) -> Source:
+    from mangavid import yamlfile
+    from mangavid.sources.local import ChapterSource
+
+    return ChapterSource([Path(one) for one in paths], yamlfile.plain)
+
+
+def _library(config: Config) -> Source:
     from mangavid import yamlfile
     from mangavid.sources.local import ChapterSource, LibrarySource
 
-    if run.get("sources") or not config.source.library:
-        return ChapterSource([Path(one) for one in run.get("sources", ())], yamlfile.plain)
+    if not config.source.library:
+        return ChapterSource([], yamlfile.plain)
     return LibrarySource(Path(config.source.library).expanduser(), yamlfile.plain)
 
 
-def _writer(config: Config) -> Writer:
-    from mangavid.writers.offline import OfflineWriter
-
-    return OfflineWriter(config.writer)
-
-
-def _voice(config: Config, home: Path) -> Voice:
-    from mangavid.voices.espeak import EspeakVoice
-
-    return EspeakVoice(config.voice, spool=home / SPOKEN)
-
-
-def _publisher(config: Config, home: Path) -> Publisher:
+def _folder(config: Config, home: Path) -> Publisher:
     from mangavid.publishers.folder import FolderPublisher
 
     return FolderPublisher(videos_of(config, home))

@@ -27,13 +27,12 @@ from mangavid.local.watch import Watch
 from mangavid.models import job_of
 from mangavid.ports import Change, Execution, Found, Item, Step
 from mangavid.products import fetch_whole
-from mangavid.protocol import FINISHED
-from mangavid.publishers.folder import paths
-from mangavid.quota import quota_day
+from mangavid.publishers.folder import FolderPublisher, paths
 from mangavid.states import dispatch
-from mangavid.states.fetcher import LEFT, job_of_found
+from mangavid.states.fetcher import LEFT
 from mangavid.states.outcome import Outcome, outcome_of
 from mangavid.states.runs import current_job
+from mangavid.states.wanted import changed, open_run, sort_out
 
 _DRAIN_SECONDS = 30.0
 
@@ -69,7 +68,7 @@ class _Run:
         self._watch.follow(self._target, self._engine)
 
     def go(self, sources: Sequence[str], again: bool) -> Outcome:
-        paths = [str(Path(one).absolute()) for one in sources]
+        paths = [one if keys.is_address(one) else str(Path(one).absolute()) for one in sources]
         named = list(self._target.source({"sources": paths}).find()) if paths else []
         driven: list[Execution] = []
         existing: list[str] = []
@@ -81,16 +80,17 @@ class _Run:
             driven.append(self._drive(unfinished.name, unfinished.arn, "going on with the run that was interrupted"))
         taken = {job for one in driven for job in self._run_item(one.name).get("attempted", ())}
         if named:
-            wanted, existing, remake = self._sort_out(named, again, taken)
-            if wanted:
-                driven.append(self._begin(wanted, counted=False, again=remake))
-        elif self._config.source.library:
+            wanted = sort_out(self._target, named, again=again, taken=taken, there=self._there, note=self._watch.note)
+            existing = wanted.existing
+            if wanted.sources:
+                driven.append(self._begin(wanted.sources, wanted.remake))
+        elif self._config.source.library or self._config.source.kind != "library":
             if not driven:
-                driven.append(self._begin([], counted=True, again=[]))
+                driven.append(self._begin())
         else:
             left = [str(item["source"]) for item in self._target.jobs.by_status(*LEFT)]
             if left:
-                driven.append(self._begin(left, counted=False, again=[]))
+                driven.append(self._begin(left))
             elif not driven:
                 raise UsageError(
                     "nothing to make: no chapter named, and no library folder set",
@@ -103,7 +103,7 @@ class _Run:
         with, and what was made of the same inputs is found again.
         """
         job = self._job_in_hand(self._run_item(unfinished.name))
-        return any(found.ref == job.get("source") and (again or _changed(found, job)) for found in named)
+        return any(found.ref == job.get("source") and (again or changed(found, job)) for found in named)
 
     def _excuse(self, unfinished: Execution) -> None:
         """A worker that ended together with its run has not failed: another takes its place, under the same token."""
@@ -115,68 +115,27 @@ class _Run:
     def _job_in_hand(self, run: Item) -> Item:
         return self._target.jobs.get(keys.job_item(current_job(self._target, run))) or {}
 
-    def _sort_out(self, named: Sequence[Found], again: bool, taken: set[str]) -> tuple[list[str], list[str], list[str]]:
-        """Of the chapters named: those to make, the jobs that have their video already, the jobs to make anew.
-
-        Of one that is unfinished nothing need be thrown away for ``again``: only what is made of the same inputs is
-        used again.
-        """
-        wanted: list[str] = []
-        existing: list[str] = []
-        remake: list[str] = []
-        for found in named:
-            job_id = job_of_found(found)
-            if job_id in taken:
-                continue
-            item = self._target.jobs.get(keys.job_item(job_id)) or {}
-            finished = item.get("status") in FINISHED
-            if finished and not again:
-                if not _changed(found, item) and self._there(item):
-                    existing.append(job_id)
-                    continue
-                self._watch.note(
-                    f"{found.title} has changed since its video was made, or that is gone: it is made anew"
-                )
-            if finished or (again and item and item.get("status") not in LEFT):
-                remake.append(job_id)
-            wanted.append(found.ref)
-        return wanted, existing, remake
-
     def _there(self, item: Item) -> bool:
-        """Whether a finished video is in the folder wanted now; if not, it is put there again from the store."""
+        """Whether a finished video is where it is wanted now; into a folder it is put again from the store."""
         job = job_of(item)
+        if self._config.publisher.kind != "folder":
+            return bool(job.video_id)
         wanted = paths(self._videos, job.job_id)["video"]
         if Path(job.published) == wanted and wanted.is_file():
             return True
         if job.rendered is None:
             return False
-        files = {getattr(job.rendered, kind).key: getattr(job.rendered, kind).sha256 for kind in keys.FILES}
         try:
-            again = self._target.publisher().publish(
-                job.job_id, job.rendered, lambda key: fetch_whole(self._target.objects, key, files[key])
+            again = FolderPublisher(self._videos).place(
+                job.job_id, job.rendered, lambda product: fetch_whole(self._target.objects, product.key, product.sha256)
             )
         except BadInput:  # no longer in the store, or damaged
             return False
-        self._target.jobs.change(Change(key=keys.job_item(job.job_id), set={"published": again.where}))
+        self._target.jobs.change(Change(key=keys.job_item(job.job_id), set={"published": again}))
         return True
 
-    def _begin(self, sources: list[str], *, counted: bool, again: list[str]) -> Execution:
-        clock = self._target.clock
-        stamp = clock.now()
-        name = f"run-{stamp:%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
-        self._target.jobs.change(
-            Change(
-                key=keys.run_item(name),
-                set={
-                    "name": name,
-                    "started_at": stamp.isoformat(timespec="microseconds"),
-                    "quota_day": quota_day(stamp),
-                    "sources": sources,
-                    "counted": counted,
-                },
-                add={"again": again} if again else {},
-            )
-        )
+    def _begin(self, sources: Sequence[str] = (), again: Sequence[str] = ()) -> Execution:
+        name = open_run(self._target, sources, again=again)
         return self._drive(name, self._engine.start(name, {}))
 
     def _drive(self, name: str, arn: str, note: str = "") -> Execution:
@@ -209,11 +168,6 @@ class _Run:
 
     def _run_item(self, name: str) -> Item:
         return self._target.jobs.get(keys.run_item(name)) or {}
-
-
-def _changed(found: Found, job: Item) -> bool:
-    """Whether a chapter, or its narration, is another than when it was taken in."""
-    return bool(found.version and job.get("version")) and found.version != job["version"]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ The small files, which a person may well edit, are copies.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -19,8 +20,8 @@ from pathlib import Path
 
 from mangavid import keys
 from mangavid.errors import PublishError, StorageFull
-from mangavid.models import Rendered
-from mangavid.ports import Publication
+from mangavid.models import Product, Rendered
+from mangavid.ports import Publication, Upload
 
 
 class FolderPublisher:
@@ -33,12 +34,21 @@ class FolderPublisher:
         self._folder = folder
         self._link = link
 
-    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
+    def publish(self, upload: Upload) -> Publication:
+        where = self.place(upload.job_id, upload.rendered, lambda product: upload.fetch(product.key))
+        return Publication(video_id=upload.job_id, where=where)
+
+    def place(self, job_id: str, rendered: Rendered, fetch: Callable[[Product], Path]) -> str:
+        """Put a video's files into the folder; ``fetch`` gives the stored file of each. Where the video is.
+
+        Raises PublishError, StorageFull, and what ``fetch`` does.
+        """
         files = paths(self._folder, job_id)
         try:
             files["video"].parent.mkdir(parents=True, exist_ok=True)
             for kind, path in files.items():
-                _place(fetch(getattr(rendered, kind).key), path, self._link if kind == "video" else _copy)
+                stored = fetch(getattr(rendered, kind))
+                _place(stored, path, self._link if kind == "video" else _copy)
         except OSError as problem:
             if problem.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull(f"no space left in {self._folder}") from problem
@@ -46,7 +56,35 @@ class FolderPublisher:
                 f"can't write to {self._folder}: {problem.strerror or problem}",
                 hint="set publisher.folder to a folder you may write to",
             ) from problem
-        return Publication(video_id=job_id, where=str(files["video"]))
+        return str(files["video"])
+
+    def finish(self, upload: Upload, video_id: str) -> None:
+        """Nothing: all four files are placed at once."""
+
+    def withdraw(self, video_id: str, *, delete: bool) -> str:
+        """The published files are deleted, where that is wanted. Those they were made from stay in the store."""
+        if not keys.JOB_ID.fullmatch(video_id):
+            raise PublishError(f"{video_id!r} can't be the id of a published video")
+        files = paths(self._folder, video_id)
+        if not delete:
+            return f"The files in {files['video'].parent} are left: nobody but you sees them (--delete deletes them)"
+        try:
+            there = [path for path in files.values() if path.exists()]
+            # The metadata first: it is placed last, and where it is the others are.
+            for path in reversed(there):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other files are in it
+                files["video"].parent.rmdir()
+        except OSError as problem:
+            raise PublishError(
+                f"can't delete in {self._folder}: {problem.strerror or problem}",
+                hint=f"delete {files['video'].parent} yourself",
+            ) from problem
+        return (
+            f"The files in {files['video'].parent} were deleted"
+            if there
+            else f"The files of {video_id} are not there any more"
+        )
 
 
 def paths(folder: Path, job_id: str) -> dict[str, Path]:

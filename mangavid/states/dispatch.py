@@ -17,7 +17,7 @@ from mangavid.states.runs import Event, Result, now
 def committed(target: Target, job: Job, phase: Phase) -> bool:
     """Whether the phase's result is there already, made from what the job holds now."""
     if phase == "upload":
-        return bool(job.video_id)
+        return bool(job.video_id) and job.status in protocol.FINISHED
     return job.rendered is not None and job.rendered.inputs == render_inputs(job, target.config)
 
 

@@ -11,7 +11,7 @@ from mangavid.config import Config
 from mangavid.errors import BadInput, ConditionFailed, SourceNotFound, UpstreamUnavailable
 from mangavid.models import Chapter, Direction, Page, encode
 from mangavid.ports import Found, Item, Target
-from mangavid.products import delete_temporary, is_whole, read_chapter, read_job
+from mangavid.products import delete_temporary, is_whole, job_of_found, read_chapter, read_job
 from mangavid.states import cleanup
 from mangavid.states.runs import Event, Result, current_job, now, run_of
 from mangavid.writers import titles
@@ -47,10 +47,6 @@ def _tidy(target: Target, event: Event) -> None:
         # Nothing depends on it, and the next run tries again.
         with suppress(UpstreamUnavailable):
             cleanup.handle(target, {**event, "job_id": str(item["job_id"])})
-
-
-def job_of_found(found: Found) -> str:
-    return keys.job_id(found.identity, found.series or found.title, found.number, found.language)
 
 
 def _running(target: Target, item: Item | None, mine: str) -> bool:

@@ -20,7 +20,7 @@ from mangavid import keys, protocol
 from mangavid.config import Config
 from mangavid.errors import BadInput, ConditionFailed, SourceNotFound, UsageError
 from mangavid.models import JobState
-from mangavid.ports import Change, Clause, Clock, Execution, Executions, Item, Jobs
+from mangavid.ports import Change, Clause, Clock, Execution, Executions, Item, Jobs, Target
 from mangavid.quota import next_reset, quota_day
 
 SETTINGS = keys.quota_item("settings")
@@ -122,7 +122,7 @@ def job_rows(jobs: Jobs) -> Iterator[Item]:
 
     Each newest change first. Read as they are asked for: who takes twenty of ten thousand does not read the rest.
     """
-    finished = protocol.FINISHED
+    finished = (*protocol.FINISHED, "withdrawn")
     waiting = ("awaiting_upload",)
     ready = tuple(state for state in get_args(JobState) if state not in (*FAILED, *waiting, *finished))
     # All are asked for before any is read: from AWS, their first pages come at the same time.
@@ -151,6 +151,8 @@ def in_words(item: Item) -> str:
             return f"failed {item.get('attempts') or protocol.MAX_ATTEMPTS} times"
         case "awaiting_upload":
             return "waiting for quota"
+        case "withdrawn":
+            return "taken down"
         case ("failed" | "interrupted") as status:
             return status
         case _:
@@ -226,10 +228,59 @@ def retry_failed(jobs: Jobs, clock: Clock) -> list[Item]:
     return [retry(jobs, clock, str(item["job_id"])) for item in list(jobs.by_status(*FAILED))]
 
 
+def withdraw(target: Target, name: str, *, delete: bool) -> tuple[Item, str]:
+    """Take a job's video out of sight, or delete it, and block its chapter; the job as it is then, and what was done.
+
+    The chapter is blocked first: whatever becomes of the video, no run makes it again. Raises BadInput where a run is
+    at work on it, and what the publisher raises.
+    """
+    key = keys.job_item(name)
+    item = target.jobs.get(key) or {}
+    owner = str(item.get("execution", ""))
+    free = (*protocol.FINISHED, *FAILED, "withdrawn", "awaiting_upload")
+    if item.get("status") not in free and owner and _described_as_running(target.executions, owner):
+        raise BadInput(f"{name} is being made right now", hint=f"mangavid stop, then mangavid takedown {name}")
+    stamp = target.clock.now().isoformat(timespec="microseconds")
+    blocked = Change(
+        key=key,
+        set={"status": "withdrawn", "updated_at": stamp},
+        when=[(Clause("status", "eq", item.get("status")),)],
+    )
+    try:
+        (item,) = target.jobs.change(blocked)
+    except ConditionFailed:
+        raise BadInput(f"{name} has changed at this moment", hint="the same command again") from None
+    if not item.get("video_id"):
+        return shown(item), "It has no video that was published"
+    return shown(item), target.publisher().withdraw(str(item["video_id"]), delete=delete)
+
+
+def allow_again(target: Target, name: str) -> Item:
+    """Let a chapter that was blocked be made again: as one that failed. Raises BadInput where it is not blocked."""
+    stamp = target.clock.now().isoformat(timespec="microseconds")
+    change = Change(
+        key=keys.job_item(name),
+        set={"status": "failed", "updated_at": stamp, "error": "", "cause": "it was taken down, and allowed again"},
+        remove=["video_id", "published", "session_uri", "session_sha256", "steps"],
+        when=[(Clause("status", "eq", "withdrawn"),)],
+    )
+    try:
+        return shown(target.jobs.change(change)[0])
+    except ConditionFailed:
+        raise BadInput(f"{name} is not taken down", hint=f"mangavid status {name}") from None
+
+
+def _described_as_running(executions: Executions, arn: str) -> bool:
+    found = _described(executions, arn)
+    return found is not None and found.status == "RUNNING"
+
+
 def _instead(job: Item) -> str:
     status = job["status"]
     if status in protocol.FINISHED:
         return "mangavid run CHAPTER --again makes it anew"
+    if status == "withdrawn":
+        return f"mangavid takedown {job['job_id']} --undo lets it be made again"
     if status == "awaiting_upload":
         return "its video is rendered and is published first once the quota resets: mangavid quota"
     return "mangavid run goes on with it, unless a run is at work on it now"

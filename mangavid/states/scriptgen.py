@@ -9,6 +9,7 @@ from mangavid.models import Script, decode, encode
 from mangavid.ports import Target
 from mangavid.products import read_chapter, read_job
 from mangavid.states.crops import PanelImages
+from mangavid.states.desk import JobDesk, remember
 from mangavid.states.runs import Event, Result, now
 
 
@@ -22,9 +23,11 @@ def handle(target: Target, event: Event) -> Result:
     if target.objects.exists(key):
         script = decode(target.objects.get(key), Script, name=key)
     else:
-        script = target.writer().write(chapter, PanelImages(target.objects, chapter).jpeg)
+        desk = JobDesk(target, chapter)
+        script = target.writer().write(chapter, PanelImages(target.objects, chapter).jpeg, desk)
         target.objects.put(key, encode(script))
         faults.point("script.written", key)
+    remember(target, chapter, script.story)
     target.jobs.change(
         protocol.advance(
             job.job_id,

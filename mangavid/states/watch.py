@@ -14,7 +14,7 @@ from mangavid.ports import Execution, Item, Step, Target
 from mangavid.states.handle_error import readable
 
 #: States that wait for a worker, and what its checkpoints count.
-WORKERS = {"WaitForRender": "segment", "WaitForUpload": "part"}
+WORKERS = {"WaitForRender": "segment", "WaitForUpload": "megabyte"}
 _SLOWEST, _QUICKEST = 2.0, 0.25
 
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import selectors
 import signal
-import subprocess
 import sys
 import tempfile
 import weakref
-import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +17,8 @@ from mangavid.errors import TtsFailed
 from mangavid.models import Word
 from mangavid.ports import Utterance
 from mangavid.voices import align, espeak_worker
+from mangavid.voices.child import Answer, Child, Dead, read, why
+from mangavid.voices.lengths import expected_seconds
 from mangavid.voices.spoken import NORMALISER_VERSION, speakable, to_spoken
 
 #: Of 100: at the engine's default loud vowels reach full scale, at 60 they peak near −2.6 dB.
@@ -34,7 +29,6 @@ _HINT = "the text can be changed in the sidecar; mangavid retry takes the chapte
 _SYSTEM_LIBRARY = "libespeak-ng.so.1"
 #: Seconds beyond a text's own limit until its worker is given up too.
 _GRACE = 10.0
-_Said = TypeVar("_Said")
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -59,13 +53,11 @@ class _Ended(msgspec.Struct, frozen=True):
     said: str
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Answer(Answer, frozen=True, kw_only=True):
     """The first line of a spoken text's file."""
 
     words: list[tuple[int, int]]
     end: int
-    bytes: int
-    crc32: int
 
 
 def find_engine() -> Engine:
@@ -87,6 +79,8 @@ class EspeakVoice:
     ``key`` covers the engine's version and files, the voice's settings and our own reading rules.
     """
 
+    at_once = 2
+
     def __init__(
         self,
         settings: config.Voice,
@@ -103,7 +97,7 @@ class EspeakVoice:
         self._settings = settings
         self._engine = engine or find_engine()
         self._timeout = timeout
-        self._idle: list[_Worker] = []
+        self._idle: list[Child[_About]] = []
         self._used: list[Path] = []
         own = None if spool else tempfile.TemporaryDirectory(prefix="mangavid-voice-")
         self._spool = spool or Path(own.name if own else "")
@@ -153,41 +147,42 @@ class EspeakVoice:
         """Words and samples of a text: as spoken now, or found in the spool."""
         out = self._spool / f"{hashlib.sha256(f'{self.key} {text}'.encode()).hexdigest()[:32]}.spoken"
         self._used.append(out)
-        if (found := _read(out)) is not None:
+        if (found := read(out, _Answer)) is not None:
             return found
         self._spool.mkdir(parents=True, exist_ok=True)
         out.unlink(missing_ok=True)
         worker = self._idle.pop() if self._idle else self._start()
         try:
-            ended = worker.speak(text, out, self._timeout)
-        except _Dead as dead:
+            order = {"text": text, "out": str(out.absolute()), "seconds": self._timeout}
+            ended = worker.ask(order, self._timeout + _GRACE, _Ended)
+        except Dead as dead:
             raise self._failed(text, str(dead)) from None
         self._idle.append(worker)
         if ended.status == -signal.SIGALRM:
             raise self._failed(text, f"it was not done after {self._timeout:g} s")
         if ended.status:
-            raise self._failed(text, _why(ended.status, ended.said))
+            raise self._failed(text, why(ended.status, ended.said))
         if ended.said != espeak_worker.THERE:
             faults.point("scene.spoken", out.stem)
-        answer = _read(out)
+        answer = read(out, _Answer)
         if answer is None:
             raise self._failed(text, "its audio was cut off")
         return answer
 
-    def _start(self) -> _Worker:
-        settings = self._settings
+    def _start(self) -> Child[_About]:
+        settings, engine = self._settings, self._engine
+        # eSpeak NG silently drops a data path longer than some 160 characters: it gets «.», and the folder as its own.
+        data, folder = (".", engine.data) if engine.data else ("", None)
+        order: dict[str, object] = {
+            "voice": settings.name,
+            "rate": settings.words_per_minute,
+            "pitch": settings.pitch,
+            "volume": VOLUME,
+        }
+        argv = [sys.executable, "-I", "-S", engine.worker, engine.library, data]
         try:
-            return _Worker(
-                self._engine,
-                {
-                    "voice": settings.name,
-                    "rate": settings.words_per_minute,
-                    "pitch": settings.pitch,
-                    "volume": VOLUME,
-                },
-                self._timeout,
-            )
-        except _Dead as dead:
+            return Child(argv, order, _About, self._timeout, cwd=folder)
+        except Dead as dead:
             raise self._failed("", str(dead)) from None
 
     def _failed(self, text: str, reason: str) -> TtsFailed:
@@ -198,131 +193,15 @@ class EspeakVoice:
         return TtsFailed(f"eSpeak NG could not speak «{excerpt}»: {reason}", hint=_HINT)
 
 
-_VOWELS = "aăâeêioôơuưy\u00e0-\u1ef9"
-_SYLLABLE = re.compile(
-    f"(?:ngh?|[cgknpt]h|tr|gi|qu|[bcdđghklmnprstvx])?[{_VOWELS}]{{1,3}}(?:ng|nh|ch|[cmnpt])?", re.IGNORECASE
-)
-
-
-def expected_seconds(text: str, words_per_minute: int) -> tuple[float, float]:
-    """The shortest and the longest time a plain text should take, roughly: its syllables at that speed, and its pauses.
-
-    For Vietnamese words the two are one. Others are read as names (a syllable a group of vowels) or, where the engine
-    finds no way to read them, spelled (a syllable a letter).
-    """
-    least = most = 0
-    for word in re.findall(r"[^\W\d_]+", text):
-        one = bool(_SYLLABLE.fullmatch(word))
-        least += 1 if one else max(1, len(re.findall(f"[{_VOWELS}]+", word, re.IGNORECASE)))
-        most += 1 if one else len(word)
-    fixed = 0.1 + 0.25 * len(re.findall(r"[,.!?](?=\s)", text))
-    return fixed + 60.0 / words_per_minute * least, fixed + 60.0 / words_per_minute * most
-
-
-class _Dead(Exception):
-    """Why a worker can't be used (any more)."""
-
-
-class _Worker:
-    """A process that has eSpeak NG loaded and forks itself for each text; one text at a time."""
-
-    def __init__(self, engine: Engine, settings: dict[str, object], timeout: float) -> None:
-        """Raises _Dead."""
-        # eSpeak NG silently drops a data path longer than some 160 characters: it gets «.», and the folder as its own.
-        data, folder = (".", engine.data) if engine.data else ("", None)
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", engine.worker, engine.library, data],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                bufsize=0,
-                cwd=folder,
-                env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
-                start_new_session=True,  # Ctrl-C is for the run, which ends with what it has begun
-            )
-        except OSError as problem:
-            self._complaints.close()
-            raise _Dead(f"it could not be started ({problem})") from problem
-        self.about = self._ask(settings, timeout, _About)
-
-    def speak(self, text: str, out: Path, seconds: float) -> _Ended:
-        """Raises _Dead."""
-        order = {"text": text, "out": str(out.absolute()), "seconds": seconds}
-        return self._ask(order, seconds + _GRACE, _Ended)
-
-    def _ask(self, order: dict[str, object], seconds: float, kind: type[_Said]) -> _Said:
-        """One line out, one line back. Whatever else comes ends the process: _Dead."""
-        process = self._process
-        assert process.stdin is not None and process.stdout is not None
-        answer = bytearray()
-        try:
-            process.stdin.write(msgspec.json.encode(order) + b"\n")
-            with selectors.DefaultSelector() as selector:
-                selector.register(process.stdout, selectors.EVENT_READ)
-                while not answer.endswith(b"\n"):
-                    if not selector.select(seconds):
-                        raise _Dead(f"it was not done after {seconds:g} s")
-                    piece = process.stdout.read(1 << 16)
-                    if not piece:
-                        raise _Dead(self._obituary())
-                    answer += piece
-            return msgspec.json.decode(answer, type=kind)
-        except BrokenPipeError:
-            raise _Dead(self._obituary()) from None
-        except msgspec.MsgspecError:
-            raise _Dead(f"its answer was cut off ({len(answer)} bytes)") from None
-        finally:
-            if not answer.endswith(b"\n"):
-                self.end()
-
-    def _obituary(self) -> str:
-        code = self._process.wait()
-        self._complaints.seek(0)
-        return _why(code, self._complaints.read().decode("utf-8", "replace"))
-
-    def end(self) -> None:
-        """With all that it started, at once."""
-        if self._complaints.closed:
-            return
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for file in (self._process.stdin, self._process.stdout, self._complaints):
-            assert file is not None
-            file.close()
-
-
-def _close(workers: Sequence[_Worker], files: Sequence[Path], own: tempfile.TemporaryDirectory[str] | None) -> None:
+def _close(
+    workers: Sequence[Child[_About]], files: Sequence[Path], own: tempfile.TemporaryDirectory[str] | None
+) -> None:
     for worker in workers:
         worker.end()
     for file in files:
         file.unlink(missing_ok=True)
     if own is not None:
         own.cleanup()
-
-
-def _read(file: Path) -> tuple[_Answer, bytes] | None:
-    """A spoken text; None where there is none, or not all of it."""
-    try:
-        head, _, pcm = file.read_bytes().partition(b"\n")
-        answer = msgspec.json.decode(head, type=_Answer)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return None
-    whole = len(pcm) == answer.bytes and len(pcm) % 2 == 0 and zlib.crc32(pcm) == answer.crc32
-    return (answer, pcm) if whole else None
-
-
-def _why(code: int, said: str) -> str:
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        return f"it was ended by {name}"
-    lines = said.strip().splitlines()
-    return lines[-1] if lines else f"it ended with exit code {code}"
 
 
 def _fingerprint(engine: Engine, voice: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from mangavid import config
 from mangavid.models import Chapter, Scene, Script
+from mangavid.ports import Desk
 from mangavid.writers import neutral, ocr, sidecar, titles
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class OfflineWriter:
         self._settings = settings
         self._open_reader = open_reader
 
-    def write(self, chapter: Chapter, image: Callable[[int], bytes]) -> Script:
+    def write(self, chapter: Chapter, image: Callable[[int], bytes], desk: Desk | None = None) -> Script:  # noqa: ARG002 - it asks nobody
         """See ``ports.Writer``. Raises BadSidecar."""
         kind, texts = self._texts(chapter, image)
         return Script(

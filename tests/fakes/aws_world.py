@@ -164,7 +164,7 @@ def aws_world(folder: Path, config: Config | None = None, clock: FakeClock | Non
         target = dataclasses.replace(
             target_of(environment, clients=CLIENTS, clock=ticking, cache=folder / "cache"),
             writer=lambda: writer,
-            voice=lambda: voice,
+            voice=lambda _engine: voice,
             publisher=lambda: publisher,
         )
         world = AwsWorld(target, ticking, service, writer, voice, publisher)

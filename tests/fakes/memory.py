@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mangavid.errors import ConditionFailed, LeaseLost, SourceNotFound
+from mangavid.errors import AuthError, ConditionFailed, LeaseLost, SourceNotFound
 from mangavid.models import Product
 from mangavid.ports import Change, Clause, Execution, InstanceInfo, Item, Phase
 
@@ -252,3 +252,15 @@ class FakeExecutions:
     def redrive(self, arn: str) -> None:
         one = self.describe(arn)
         self.by_arn[arn] = Execution(arn=arn, name=one.name, status="RUNNING", started=one.started)
+
+
+class FakeSecrets:
+    """``ports.Secrets`` by name; a test sets what there is."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = {name.replace("_", "-"): value for name, value in values.items()}
+
+    def get(self, name: str) -> str:
+        if name not in self.values:
+            raise AuthError(f"the secret {name} is not set")
+        return self.values[name]

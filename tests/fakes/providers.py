@@ -11,7 +11,7 @@ from PIL import Image
 
 from mangavid.errors import MangavidError, SourceNotFound
 from mangavid.models import Chapter, Credits, Direction, Rendered, Scene, Script, Word
-from mangavid.ports import Fetched, Found, Publication, RawPage, Utterance
+from mangavid.ports import Desk, Fetched, Found, Publication, RawPage, Upload, Utterance
 
 
 def png(width: int = 60, height: int = 90, grey: int = 200) -> bytes:
@@ -79,7 +79,7 @@ class OneLineWriter:
     def __init__(self) -> None:
         self.calls = 0
 
-    def write(self, chapter: Chapter, image: Callable[[int], bytes]) -> Script:
+    def write(self, chapter: Chapter, image: Callable[[int], bytes], desk: Desk) -> Script:
         self.calls += 1
         assert image(0).startswith(b"\xff\xd8"), "a panel's picture is a JPEG"
         scenes = tuple(
@@ -90,6 +90,7 @@ class OneLineWriter:
 
 class BeepVoice:
     key = "beep-1"
+    at_once = 2
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -104,6 +105,39 @@ class BeepVoice:
         )
 
 
+class StandingUpload:
+    """``ports.Upload`` of a job that nobody else works on; what it was told is kept."""
+
+    def __init__(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path] = Path) -> None:
+        self.job_id = job_id
+        self.rendered = rendered
+        self.fetch = fetch
+        self.session = ""
+        self.begun = False
+        self.steps: frozenset[str] = frozenset()
+        self.units = self.inserts = 0
+        self.notes: list[str] = []
+
+    def check(self) -> None: ...
+
+    def began(self, session: str) -> None:
+        self.session, self.begun = session, True
+
+    def sent(self, done: int, total: int) -> None: ...
+
+    def alive(self) -> None: ...
+
+    def spend(self, units: int, *, inserts: int = 0) -> None:
+        self.units += units
+        self.inserts += inserts
+
+    def done(self, step: str) -> None:
+        self.steps |= {step}
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 class LedgerPublisher:
     """Counts what is published; ``fail_with`` is raised instead while it is set."""
 
@@ -112,10 +146,23 @@ class LedgerPublisher:
     def __init__(self) -> None:
         self.videos: list[str] = []
         self.fail_with: MangavidError | None = None
+        self.finish_with: MangavidError | None = None
+        self.finished: list[str] = []
+        self.withdrawn: list[tuple[str, bool]] = []
 
-    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
+    def publish(self, upload: Upload) -> Publication:
         if self.fail_with is not None:
             raise self.fail_with
-        assert fetch(rendered.video.key).is_file()
-        self.videos.append(job_id)
-        return Publication(video_id=f"v-{job_id}", where=f"/videos/{job_id}.mp4")
+        assert upload.fetch(upload.rendered.video.key).is_file()
+        self.videos.append(upload.job_id)
+        return Publication(video_id=f"v-{upload.job_id}", where=f"/videos/{upload.job_id}.mp4")
+
+    def finish(self, upload: Upload, video_id: str) -> None:
+        assert video_id == f"v-{upload.job_id}"
+        if self.finish_with is not None:
+            raise self.finish_with
+        self.finished.append(upload.job_id)
+
+    def withdraw(self, video_id: str, *, delete: bool) -> str:
+        self.withdrawn.append((video_id, delete))
+        return "deleted" if delete else "taken out of sight"

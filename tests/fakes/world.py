@@ -11,7 +11,15 @@ from mangavid.config import Config
 from mangavid.models import Job, Product, Rendered, job_of
 from mangavid.ports import Change, Target
 from mangavid.products import render_inputs
-from tests.fakes.memory import FakeCallbacks, FakeClock, FakeExecutions, FakeInstances, InMemoryJobs, InMemoryObjects
+from tests.fakes.memory import (
+    FakeCallbacks,
+    FakeClock,
+    FakeExecutions,
+    FakeInstances,
+    FakeSecrets,
+    InMemoryJobs,
+    InMemoryObjects,
+)
 from tests.fakes.providers import BeepVoice, LedgerPublisher, OneLineWriter, Shelf
 
 
@@ -77,10 +85,11 @@ def make_world(folder: Path, *chapters: str, config: Config | None = None) -> Wo
         executions=executions,
         callbacks=callbacks,
         instances=instances,
+        secrets=FakeSecrets(),
         clock=clock,
         source=lambda run: shelf.only(list(run["sources"])) if run.get("sources") else shelf,
         writer=lambda: writer,
-        voice=lambda: voice,
+        voice=lambda _engine: voice,
         publisher=lambda: publisher,
     )
     return World(target, jobs, objects, executions, callbacks, instances, clock, shelf, writer, voice, publisher)

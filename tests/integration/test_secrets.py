@@ -22,7 +22,7 @@ from tests.integration.test_cli import HEAVY, ROOT, Screen, loaded
 
 REGION = "eu-west-1"
 CANARY = "sk-canary-0123456789"
-OPENAI, YOUTUBE = SECRETS
+OPENAI, YOUTUBE, SPEECH = SECRETS
 PARAMETER = "/manga-pipeline/openai-api-key"
 TOKEN = json.dumps({"client_id": "an-id", "client_secret": "GOCSPX-canary", "refresh_token": CANARY})
 
@@ -41,6 +41,7 @@ def env(server: str, tmp_path: Path) -> dict[str, str]:
     return kept | {
         "HOME": str(tmp_path / "me"),
         "XDG_CONFIG_HOME": str(tmp_path / "me"),
+        "MANGAVID_TARGET": "aws",
         "MANGAVID_AWS_REGION": REGION,
         "AWS_ENDPOINT_URL": server,
         "AWS_ACCESS_KEY_ID": "testing",

@@ -27,6 +27,7 @@ from tests.fakes.aws import cloud
 from tests.fakes.memory import FakeClock
 from tests.fakes.metadata import Metadata as Service
 from tests.fakes.metadata import served
+from tests.fakes.providers import StandingUpload
 from tests.fakes.world import World, make_world
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -288,7 +289,7 @@ def test_a_machine_does_the_upload_that_its_tags_name_under_its_own_id(
     service, metadata = machine
     tagged(service, "uploader", "a", "1")
     stamp = world.clock.now().isoformat()
-    world.set_job("a", status="uploading", phase="upload", epoch=1, token="t", token_epoch=1)
+    world.set_job("a", status="uploaded", phase="upload", epoch=1, token="t", token_epoch=1)
     world.set_job("a", title="t", source="s", created_at=stamp, updated_at=stamp, video_id="v")
     world.jobs.change(Change(key="JOB#a", set={"job_id": "a"}))
     world.callbacks.open.add("t")
@@ -320,7 +321,7 @@ def test_a_bug_in_a_worker_is_logged_and_answered(
 ) -> None:
     service, metadata = machine
     tagged(service, "uploader", "a", "1")
-    world.set_job("a", status="uploading", phase="upload", epoch=1, token="t", token_epoch=1)
+    world.set_job("a", status="uploaded", phase="upload", epoch=1, token="t", token_epoch=1)
     world.set_job("a", title="t", source="s", created_at="1", updated_at="1")
     world.jobs.change(Change(key="JOB#a", set={"job_id": "a"}))
     world.callbacks.open.add("t")
@@ -391,5 +392,6 @@ def test_a_video_published_to_the_bucket_stays_where_it_is() -> None:
         epoch=1,
         segments=1,
     )
-    published = BucketPublisher("bucket").publish("a", rendered, Path)
+    upload = StandingUpload("a", rendered)
+    published = BucketPublisher("bucket").publish(upload)
     assert (published.video_id, published.where) == ("a", "s3://bucket/jobs/a/final/x/e1/video.mp4")

@@ -25,7 +25,6 @@ from mangavid.aws.shell import Log
 from mangavid.aws.worker import run
 from mangavid.clock import SystemClock
 from mangavid.errors import AuthError, LeaseLost, MangavidError, UpstreamUnavailable
-from mangavid.models import Rendered
 from mangavid.ports import Publication, Target
 from tests.fakes.aws import CLIENTS, REGION, Cloud, cloud
 from tests.fakes.metadata import served
@@ -538,7 +537,7 @@ def test_a_worker_that_is_killed_has_shipped_its_last_lines_before(
     class Hanging:
         name = "hanging"
 
-        def publish(self, _job: str, _rendered: Rendered, _fetch: object) -> Publication:
+        def publish(self, _upload: object) -> Publication:
             world.clock.advance(protocol.FENCE_SECONDS + 1)
             assert ended.wait(20)
             raise LeaseLost("at last")

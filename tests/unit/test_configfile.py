@@ -211,11 +211,15 @@ _NOT_ALLOWED = [
     ("target", ["cloud", "locale", "'local '", "1"]),
     ("language", ["en", "VI", "no"]),
     ("source.direction", ["right", "RTL", "12"]),
-    ("writer.kind", ["openai", "off-line"]),
-    ("voice.kind", ["espeak-ng", "edge"]),
+    ("writer.kind", ["chatgpt", "off-line"]),
+    ("voice.engines", ["[espeak-ng]", "[edge, azure]", "edge", "[]", "[[edge]]"]),
+    ("mangadex.ratings", ["[safe, wild]", "safe"]),
+    ("rights.basis", ["fair use", "mine"]),
+    ("youtube.publish_at", ["24:00", "9:00", "9am"]),
+    ("writer.base_url", ["api.openai.com", "ftp://x/v1", "https://"]),
     ("voice.name", ["vi-VN-HoaiMyNeural", "northern"]),
     ("video.fps", ["29", "23.976", "31", "'30'", "60.0"]),
-    ("publisher.kind", ["youtube"]),
+    ("publisher.kind", ["vimeo"]),
 ]
 _WRONG_TYPE = [
     ("quota.daily", ["three", "'3'", "3.0", "true", "", "~", "[3]", "{a: 1}", "1:30", "0b11"]),
@@ -234,7 +238,8 @@ _UNKNOWN = [
     ("video.frames", None),
     ("voice.words_per_minutes", "voice.words_per_minute"),
     ("voice.fps", "video.fps"),
-    ("voice.speed", None),
+    ("voice.speed", "piper.speed"),
+    ("voice.kind", "source.kind"),
     ("vidoe.width", "video"),
     ("width", "video.width"),
     ("daily", "quota.daily"),
@@ -303,7 +308,9 @@ def test_an_unknown_key_is_named_with_its_line_and_what_was_meant(folder: Path, 
         ("video.loudness", "-99", "-30.0"),
         ("video.loudness", "0", "-8.0"),
         ("source.direction", "RTL", "rtl"),
-        ("voice.kind", "espeak-ng", "espeak"),
+        ("voice.engines", "[edge, espeak-ng]", "espeak"),
+        ("voice.engines", "edgy", "[edge]"),
+        ("mangadex.titles", "Akira", "[Akira]"),
         ("language", "VI", "vi"),
         ("quota.daily", "'3'", "3"),
     ],
@@ -346,7 +353,7 @@ def test_a_file_of_another_shape_is_refused_with_its_line(folder: Path, text: st
 
 def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
     text = "video:\n  fps: 31\n  widht: 5\nvoice:\n  pitch: high\nlanguage: en\n"
-    env = {"MANGAVID_VIDEO_CRF": "99", "MANGAVID_VOCIE_KIND": "x", "MANGAVID_VIDEO_NOPE": "1"}
+    env = {"MANGAVID_VIDEO_CRF": "99", "MANGAVID_VOCIE_NAME": "x", "MANGAVID_VIDEO_NOPE": "1"}
     with pytest.raises(ConfigError) as caught:
         Path("mangavid.yaml").write_text(text)
         load_config(flags={"local.home": ("--home", "a\0b")}, env=env)
@@ -354,7 +361,7 @@ def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
         "8 settings are wrong:",
         "  mangavid.yaml:3: video.widht: there is no such setting (did you mean video.width?)",
         "  env MANGAVID_VIDEO_NOPE: there is no such setting",
-        "  env MANGAVID_VOCIE_KIND: there is no such setting (did you mean MANGAVID_VOICE_KIND?)",
+        "  env MANGAVID_VOCIE_NAME: there is no such setting (did you mean MANGAVID_VOICE_NAME?)",
         "  mangavid.yaml:2: video.fps: 31 is not one of 24, 25, 30, 48, 50, 60 (did you mean 30?)",
         "  mangavid.yaml:5: voice.pitch: 'high' is not a whole number from 0 to 99",
         "  mangavid.yaml:6: language: 'en' is not vi",

@@ -16,7 +16,7 @@ from mangavid.aws.objects import S3Objects
 from mangavid.config import Config
 from mangavid.errors import BadInput, BadSidecar, Locked, SourceNotFound
 from mangavid.ports import Change
-from mangavid.states.fetcher import job_of_found
+from mangavid.products import job_of_found
 from tests.fakes.aws_world import AwsWorld, aws_world
 from tests.fakes.providers import png
 

@@ -125,7 +125,7 @@ def test_the_next_day_begins_at_nought_and_keeps_the_limit_that_was_set(jobs: In
 def test_the_stored_limit_is_the_one_the_states_obey(jobs: InMemoryJobs, clock: FakeClock) -> None:
     target: Any = Target(
         config=Config(), jobs=jobs, objects=None, executions=FakeExecutions(), callbacks=None, instances=None,
-        clock=clock, source=None, writer=None, voice=None, publisher=None,
+        secrets=None, clock=clock, source=None, writer=None, voice=None, publisher=None,
     )  # type: ignore[arg-type]  # fmt: skip
     assert runs.daily_limit(target) == view(jobs, clock).limit == 3
     operations.quota_set(jobs, Config(), clock, 1)

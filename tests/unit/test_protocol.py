@@ -76,6 +76,10 @@ GUARDED: list[tuple[str, Change, tuple[Item, ...]]] = [
     ("interrupted", protocol.interrupted("j", 3, "SpotInterrupted", "2"), (OTHER_EPOCH,)),
     ("commit_render", protocol.commit_render("j", 3, {}, "2"), (OTHER_EPOCH, {"phase": "upload"})),
     ("commit_upload", protocol.commit_upload(JOB, "v", "/v", "d", "2")[0], ({"video_id": "another"},)),
+    ("begin_upload", protocol.begin_upload(JOB, 3, "S2", "x", "S1", "2"), (OTHER_EPOCH, {"session_uri": "S3"})),
+    ("commit_finish", protocol.commit_finish("j", "v", "2"), ({"video_id": "another"}, {"status": "withdrawn"})),
+    ("step_done", protocol.step_done("j", 3, "captions"), (OTHER_EPOCH,)),
+    ("pay", protocol.pay("j", "d", "a1", 5)[0], ({"answers": frozenset({"a1"})},)),
     ("await_upload", protocol.await_upload("j", 3, "d", "t", "2")[0], (OTHER_EPOCH,)),
     ("record_failure", failure()[1], (OTHER_RUN, *DONE)),
 ]
@@ -99,7 +103,27 @@ def test_a_failure_is_counted_once_for_each_time_the_state_was_entered() -> None
 @pytest.mark.parametrize("known", [None, "", "v"])
 def test_a_video_is_recorded_where_none_is_or_the_same(known: str | None) -> None:
     item = ITEM if known is None else {**ITEM, "video_id": known}
-    assert after(protocol.commit_upload(JOB, "v", "/v", "d", "2")[0], item)["status"] == "uploaded"
+    recorded = after(protocol.commit_upload(JOB, "v", "/v", "d", "2")[0], item)
+    assert (recorded["video_id"], recorded["status"]) == ("v", ITEM["status"]), "what belongs to it may be missing"
+    assert after(protocol.commit_finish("j", "v", "2"), recorded)["status"] == "uploaded"
+
+
+def spent(day: Item | None, units: int, inserts: int = 0) -> Item:
+    change = protocol.spend("d", units=units, inserts=inserts, units_a_day=1_000, inserts_a_day=2)
+    jobs = InMemoryJobs()
+    if day:
+        jobs.items[change.key] = dict(day)
+    return jobs.change(change)[0]
+
+
+def test_what_a_call_costs_is_counted_up_to_the_days_limit_and_not_beyond() -> None:
+    assert spent(None, 400)["units"] == 400
+    assert spent({"units": 600}, 400)["units"] == 1_000
+    with pytest.raises(ConditionFailed):
+        spent({"units": 601}, 400)
+    assert spent({"inserts": 1, "units": 5}, 1, 1) == {"inserts": 2, "units": 6, "key": "QUOTA#d"}
+    with pytest.raises(ConditionFailed):
+        spent({"inserts": 2}, 0, 1)
 
 
 @pytest.mark.parametrize("owner", [None, "me"])

@@ -64,6 +64,7 @@ def uploaded(world: World, event: Event) -> str:
     job_id = rendered(world, event)
     start_uploader.handle(world.target, {**event, "job_id": job_id})
     world.jobs.change(*protocol.commit_upload(world.job(job_id), "v1", "/v.mp4", "2026-11-23", "2026"))
+    world.jobs.change(protocol.commit_finish(job_id, "v1", "2026"))
     return job_id
 
 

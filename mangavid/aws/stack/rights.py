@@ -103,6 +103,10 @@ def _log(_aws: Aws, sid: str, actions: Sequence[str], workers: Sequence[str]) ->
     return [allow(sid, actions, [att(f"{logical(worker)}Logs") for worker in workers])]
 
 
+def _parameter(aws: Aws, sid: str, actions: Sequence[str], names: Sequence[str]) -> list[Json]:
+    return [allow(sid, actions, [arn("ssm", f"parameter/{aws.prefix}/{name}") for name in names])]
+
+
 def _any(_aws: Aws, sid: str, actions: Sequence[str], _bounds: Sequence[str]) -> list[Json]:
     here = {"StringEquals": {"ec2:Region": REGION}}
     kinds = {"Ec2": [one for one in actions if one.startswith("ec2:")]}
@@ -120,5 +124,6 @@ _MAKERS: Mapping[str, _Making] = {
     "instance": _instance,
     "role": _role,
     "log": _log,
+    "parameter": _parameter,
     "any": _any,
 }

@@ -6,12 +6,11 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mangavid.models import Chapter as Manifest
-from mangavid.models import Credits, Rendered, Scene, Script
-from mangavid.ports import Fetched, Found, Item, Publication, RawPage, Utterance
+from mangavid.models import Credits, Scene, Script
+from mangavid.ports import Desk, Fetched, Found, Item, Publication, RawPage, Upload, Utterance
 from mangavid.quota import quota_day
 from tests.fakes.providers import png, wav
 from tests.integration.alike.scenario import Chapter
@@ -81,7 +80,7 @@ class Narrator(_Providers):
         super().__init__(stage)
         self.written: list[str] = []
 
-    def write(self, chapter: Manifest, image: Callable[[int], bytes]) -> Script:
+    def write(self, chapter: Manifest, image: Callable[[int], bytes], desk: Desk) -> Script:
         self._stage.raise_first("write", chapter.title, self._chapter(chapter.title).write, self._so_far)
         self.written.append(chapter.title)
         scenes = tuple(
@@ -92,9 +91,10 @@ class Narrator(_Providers):
 
 
 class Speaker(_Providers):
-    """``ports.Voice``. Two threads speak at once: only a chapter's first line fails."""
+    """``ports.Voice``. One line at a time: what was said before a line failed is the same each time."""
 
     key = "beep-1"
+    at_once = 1
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
@@ -118,17 +118,25 @@ class Press(_Providers):
         self.videos: list[str] = []
         self.days: Counter[str] = Counter()
 
-    def publish(self, job_id: str, rendered: Rendered, fetch: Callable[[str], Path]) -> Publication:
+    def publish(self, upload: Upload) -> Publication:
+        job_id = upload.job_id
         lease = self._machine_lease()
         if lease.job().video_id:
             self._stage.wrongs.append(f"{job_id} is published again, though its video is recorded")
         lease.point("publish")
-        assert fetch(rendered.video.key).read_bytes() == f"video of {job_id}".encode()
+        assert upload.fetch(upload.rendered.video.key).read_bytes() == f"video of {job_id}".encode()
         if job_id not in self.videos:
             self.videos.append(job_id)
             self.days[quota_day(self._stage.strands.now())] += 1
         lease.point("published")
         return Publication(video_id=f"v-{job_id}", where=f"/videos/{job_id}.mp4")
+
+    def finish(self, upload: Upload, video_id: str) -> None:
+        if upload.job_id not in self.videos or video_id != f"v-{upload.job_id}":
+            self._stage.wrongs.append(f"{video_id} of {upload.job_id} is finished, and was never published")
+
+    def withdraw(self, video_id: str, *, delete: bool) -> str:
+        raise AssertionError("no scenario withdraws a video")
 
     def _machine_lease(self) -> MachinesLease:
         machine = self._stage.fleet.current

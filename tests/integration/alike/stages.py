@@ -34,6 +34,7 @@ from mangavid.quota import quota_day
 from mangavid.states import reaper, stopping
 from tests.fakes.aws import CLIENTS
 from tests.fakes.aws_world import AwsWorld, aws_world
+from tests.fakes.memory import FakeSecrets
 from tests.fakes.stepfunctions import MACHINE
 from tests.integration.alike.machines import Callbacks, Fleet, chapter_job
 from tests.integration.alike.providers import Library, Narrator, Press, Speaker
@@ -298,7 +299,7 @@ class Stage:
             clock=self.strands,
             source=self.shelf.seen,
             writer=lambda: self.writer,
-            voice=lambda: self.voice,
+            voice=lambda _engine: self.voice,
             publisher=lambda: self.publisher,
         )
 
@@ -452,10 +453,11 @@ class LocalStage(Stage):
             executions=JournalExecutions(self.journal, self.strands),
             callbacks=TokenClient(self.journal),
             instances=books,
+            secrets=FakeSecrets(),
             clock=self.strands,
             source=self.shelf.seen,
             writer=lambda: self.writer,
-            voice=lambda: self.voice,
+            voice=lambda _engine: self.voice,
             publisher=lambda: self.publisher,
         )
         self.assemble(target, books, books.terminate)
