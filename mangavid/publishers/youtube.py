@@ -163,7 +163,7 @@ class YoutubePublisher:
         said = told.snippet
         snippet: dict[str, Any] = {
             "title": said.title,
-            "description": said.description,
+            "description": rights.credited(said.description, self._rights),
             "tags": marked(said.tags, mark),
             "categoryId": self._settings.category,
         }

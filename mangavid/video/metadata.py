@@ -15,6 +15,8 @@ from mangavid.video.sound import Measured
 from mangavid.video.timeline import Timeline
 
 TITLE_CHARS, DESCRIPTION_BYTES, TAGS_CHARS = 100, 5000, 500
+#: Left free in a description for who holds the rights, which is said when it is published (``mangavid.rights``).
+RIGHTS_BYTES = 600
 LEAST_CHAPTERS, CHAPTER_SECONDS = 3, 10
 #: Aimed at: a chapter about every so many seconds.
 CHAPTER_TARGET = 45
@@ -118,9 +120,9 @@ def title(text: str, chapter: Chapter) -> str:
 
 
 def description(text: str, credits: Credits, chapters: Sequence[Mark]) -> str:
-    """Story, chapters, credits: at most 5,000 bytes of UTF-8. What must go goes from the story's end."""
+    """Story, chapters, credits: with the rights at most 5,000 bytes of UTF-8. The story's end goes where it must."""
     tail = "\n\n".join(part for part in (_chapter_lines(chapters), _fit(_credit_lines(credits), 2000)) if part)
-    room = DESCRIPTION_BYTES - len(tail.encode()) - 2
+    room = DESCRIPTION_BYTES - RIGHTS_BYTES - len(tail.encode()) - 2
     return "\n\n".join(part for part in (_fit(plain(text), room), tail) if part)
 
 

@@ -56,6 +56,7 @@ WORKERS = {
     "token.answered": (1,),
     "upload.publish": (1,),
     "upload.published": (1,),
+    "upload.finished": (1,),
 }
 
 

@@ -134,7 +134,7 @@ def test_the_version_is_the_same_by_both_ways(cli: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "says", "hint"),
     [
-        (["stauts"], "no such command 'stauts'. Did you mean 'status'?", "mangavid --help"),
+        (["stauts"], "no such command 'stauts'. Did you mean 'status', 'auth'?", "mangavid --help"),
         (["zzz"], "no such command 'zzz'", "mangavid --help"),
         (["run", "--agian"], "no such option: --agian (Possible options: --again)", "mangavid run --help"),
         (["status", "a", "b"], "got unexpected extra argument(s) (b)", "mangavid status --help"),
@@ -609,7 +609,11 @@ def test_a_command_that_only_reads_makes_nothing(cli: Run, home: Path, args: lis
         (["-o", "a.txt"], "--output: {here}/a.txt: this is a file, not a folder", "name another with --output DIR"),
         (["-o", "a.txt/x"], "--output: {here}/a.txt: this is a file, not a folder", "name another with --output DIR"),
         (["--config", "m.yaml"], "m.yaml:2: video.music: {here}/none.mp3: there is no such file", "auto or none"),
-        (["http://x.com/a.cbz"], "http://x.com/a.cbz: addresses aren't read yet", "download the chapter"),
+        (
+            ["ftp://x.com/a.cbz"],
+            "ftp://x.com/a.cbz: only http and https addresses are read",
+            "mangavid run CHAPTER.cbz",
+        ),
         ([""], "a chapter's name is empty", "mangavid run CHAPTER.cbz"),
     ],
 )
@@ -623,6 +627,25 @@ def test_what_can_be_known_at_once_is_told_before_the_work(
     first, second = err.splitlines()
     assert first == f"mangavid: {says.format(here=Path.cwd())}"
     assert hint in second
+    assert not home.exists()
+
+
+def test_an_address_of_nobody_is_told_before_the_work(cli: Run, home: Path) -> None:
+    code, out, err = cli("run", "http://x.com/a.cbz")
+    assert (code, out) == (3, "")
+    first, second = err.splitlines()
+    assert first == "mangavid: http://x.com/a.cbz is not an address that chapters are taken from"
+    assert "mangadex.org/chapter" in second
+    assert not home.exists()
+
+
+def test_nothing_is_fetched_for_a_publisher_that_no_rights_are_declared_for(
+    cli: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANGAVID_PUBLISHER_KIND", "youtube")
+    code, out, err = cli("run", "--sample")
+    assert (code, out) == (7, "")
+    assert "rights.basis is empty" in err
     assert not home.exists()
 
 

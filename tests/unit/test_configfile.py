@@ -411,6 +411,7 @@ def test_the_example_holds_every_setting_at_its_default_below_its_description() 
         found = value
         for part in path:
             found = found[part]
+        found = tuple(found) if isinstance(found, list) else found
         assert found == setting.default == value_of(Config(), setting.key)
         assert type(found) is type(setting.default)
         assert rows[lines[path] - 2].strip() == f"# {description(setting)}"

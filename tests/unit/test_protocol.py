@@ -76,8 +76,7 @@ GUARDED: list[tuple[str, Change, tuple[Item, ...]]] = [
     ("interrupted", protocol.interrupted("j", 3, "SpotInterrupted", "2"), (OTHER_EPOCH,)),
     ("commit_render", protocol.commit_render("j", 3, {}, "2"), (OTHER_EPOCH, {"phase": "upload"})),
     ("commit_upload", protocol.commit_upload(JOB, "v", "/v", "d", "2")[0], ({"video_id": "another"},)),
-    ("begin_upload", protocol.begin_upload(JOB, 3, "S2", "x", "S1", "2"), (OTHER_EPOCH, {"session_uri": "S3"})),
-    ("commit_finish", protocol.commit_finish("j", "v", "2"), ({"video_id": "another"}, {"status": "withdrawn"})),
+    ("begin_upload", protocol.begin_upload(JOB, 3, "S2", "x", "", "2"), (OTHER_EPOCH, {"session_uri": "S3"})),
     ("step_done", protocol.step_done("j", 3, "captions"), (OTHER_EPOCH,)),
     ("pay", protocol.pay("j", "d", "a1", 5)[0], ({"answers": frozenset({"a1"})},)),
     ("await_upload", protocol.await_upload("j", 3, "d", "t", "2")[0], (OTHER_EPOCH,)),
@@ -106,6 +105,22 @@ def test_a_video_is_recorded_where_none_is_or_the_same(known: str | None) -> Non
     recorded = after(protocol.commit_upload(JOB, "v", "/v", "d", "2")[0], item)
     assert (recorded["video_id"], recorded["status"]) == ("v", ITEM["status"]), "what belongs to it may be missing"
     assert after(protocol.commit_finish("j", "v", "2"), recorded)["status"] == "uploaded"
+
+
+def test_a_video_is_finished_once_it_is_recorded_and_while_nobody_withdrew_it() -> None:
+    there = {**ITEM, "video_id": "v"}
+    assert after(protocol.commit_finish("j", "v", "2"), there)["status"] == "uploaded"
+    for other in ({"video_id": "another"}, {"video_id": ""}, {"status": "withdrawn"}, {"status": "cleaned"}):
+        with pytest.raises(ConditionFailed):
+            after(protocol.commit_finish("j", "v", "2"), {**there, **other})
+
+
+def test_an_upload_begun_takes_the_place_of_the_session_that_is_known_and_of_no_other() -> None:
+    begun = after(protocol.begin_upload(JOB, 3, "S2", "x", "S1", "2"), {**ITEM, "session_uri": "S1"})
+    assert (begun["session_uri"], begun["session_sha256"]) == ("S2", "x")
+    for known in ("S3", ""):
+        with pytest.raises(ConditionFailed):
+            after(protocol.begin_upload(JOB, 3, "S2", "x", "S1", "2"), {**ITEM, "session_uri": known})
 
 
 def spent(day: Item | None, units: int, inserts: int = 0) -> Item:

@@ -8,6 +8,7 @@ from mangavid import rights
 from mangavid.config import Config, Publisher, Rights, Source, Youtube
 from mangavid.errors import RightsMissing
 from mangavid.models import Credits
+from mangavid.video import metadata
 
 OWN = Rights(basis="own", holder="An")
 MANGADEX = Credits(source="MangaDex", groups=("Nhóm",))
@@ -64,3 +65,15 @@ def test_settings_that_could_never_publish_are_found_before_anything_is_made() -
     with pytest.raises(RightsMissing, match="MangaDex"):
         rights.check_settings(Config(publisher=youtube, rights=OWN, youtube=PUBLIC, source=Source(kind="mangadex")))
     rights.check_settings(Config(publisher=youtube, rights=OWN, source=Source(kind="mangadex")))
+
+
+def test_who_holds_the_rights_stands_in_the_description_once() -> None:
+    licensed = Rights(basis="licence", licence="CC BY 4.0", holder="David\nRevoy <d>")
+    said = rights.credited("Chuyện.\n\nGiấy phép: CC BY 4.0", licensed)
+    assert said == "Chuyện.\n\nGiấy phép: CC BY 4.0\nBản quyền: David Revoy ‹d›"
+    assert rights.credited("Chuyện.", Rights(basis="public-domain")) == "Chuyện."
+
+
+def test_however_long_the_names_are_they_fit_the_room_that_descriptions_leave_for_them() -> None:
+    longest = Rights(basis="licence", licence="ệ" * 5000, holder="ữ" * 5000)
+    assert len(rights.credited("", longest).encode()) <= metadata.RIGHTS_BYTES

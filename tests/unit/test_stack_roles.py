@@ -56,6 +56,8 @@ def resource_of(bound: str) -> tuple[str, Json]:
             return f"<{what.capitalize()}Role.Arn>", {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
         case "log":
             return f"<{what.capitalize()}Logs.Arn>", {}
+        case "parameter":
+            return f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/manga-pipeline/{what}", {}
     assert kind == "any"
     return "*", {}
 

@@ -114,6 +114,6 @@ PRUNED: Final = (
     r"\.(pyi|pyx|pxd|pyf|c|h|a|f|f90)$",
     # Trained detectors; 111 MB of Google's APIs; 20 MB of Amazon's.
     r"^cv2/data/.*\.xml$",
-    r"^googleapiclient/discovery_cache/documents/(?!youtube\.v3\.json$)",
+    r"^googleapiclient/discovery_cache/documents/",
     rf"^botocore/data/(?!({'|'.join(WORKER_SERVICES)})/)[^/]+/",
 )
