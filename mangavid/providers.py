@@ -110,14 +110,18 @@ class Sources:
         self._progress(job_of_found(found), done, total, "page")
 
     def _allowance(self, name: str, most: int) -> bool:
-        """Count one more of a provider's chapters today (UTC), unless that many were taken."""
-        key = keys.allowance_item(f"{self._clock.now():%Y-%m-%d}", name)
-        rest = (Clause("taken", "absent"), Clause("taken", "lt", most))
-        try:
-            self._jobs.change(Change(key=key, plus={"taken": 1}, when=[rest]))
-        except ConditionFailed:
-            return False
-        return True
+        return allowed(self._jobs, self._clock, name, most)
+
+
+def allowed(jobs: Jobs, clock: Clock, name: str, most: int) -> bool:
+    """Count one more of a provider's chapters today (UTC); False where that many were taken."""
+    key = keys.allowance_item(f"{clock.now():%Y-%m-%d}", name)
+    rest = (Clause("taken", "absent"), Clause("taken", "lt", most))
+    try:
+        jobs.change(Change(key=key, plus={"taken": 1}, when=[rest]))
+    except ConditionFailed:
+        return False
+    return True
 
 
 class _Named:

@@ -22,6 +22,8 @@ class Secret(NamedTuple):
     what: str
     where: str
     fields: tuple[str, ...] = ()
+    #: Few need it: nobody is told to set it.
+    optional: bool = False
 
 
 SECRETS: Final = (
@@ -40,6 +42,7 @@ SECRETS: Final = (
         "speech-api-key",
         "API key of the speech server, where it is another than the writer's",
         "the provider of speech.base_url",
+        optional=True,
     ),
 )
 

@@ -79,7 +79,7 @@ PERMISSIONS: Final[dict[str, Grants]] = {
         "states:DescribeExecution": ("execution",),
     },
     "fetcher": {
-        _GET: (_JOB, _RUN),
+        _GET: (_JOB, _RUN, _QUOTA),
         _UPDATE: (_JOB, _RUN, _QUOTA),
         _QUERY: ("index:status-index",),
         "states:DescribeExecution": ("execution",),

@@ -94,7 +94,7 @@ def show(ctx: typer.Context, as_json: Json = False, config: ConfigFile = None, h
     output.write_table(["secret", "state", "changed", "what it is"], rows, folds=["what it is"])
     if not place:
         output.say("These are the secrets of this machine. Those of the pipeline on AWS: the setting target: aws")
-    missing = [secret.name for secret in SECRETS if secret.parameter not in changed]
+    missing = [secret.name for secret in SECRETS if secret.parameter not in changed and not secret.optional]
     if missing:
         output.say(f"To set {missing[0]}: mangavid secrets set {missing[0]}")
     else:

@@ -110,6 +110,8 @@ def needed(service: str, operation: str, params: dict[str, Any]) -> Iterator[tup
             yield f"states:{operation}", "any"
         case "sfn", _:
             yield f"states:{operation}", "execution"
+        case "ssm", _:
+            yield f"ssm:{operation}", f"parameter:{params['Name'].rpartition('/')[2]}"
         case "cloudwatch-logs", _:
             yield f"logs:{operation}", f"log:{params['logGroupName'].removeprefix('/manga-pipeline/')}"
         case _:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+import msgspec
 import pytest
 
-from mangavid import keys
+from mangavid import keys, models, providers
 from mangavid.aws import shell
 from mangavid.aws.imds import Metadata
 from mangavid.aws.instances import ROLES
@@ -17,14 +19,16 @@ from mangavid.aws.logs import Shipping
 from mangavid.aws.names import Names
 from mangavid.aws.package import FOLDERS
 from mangavid.aws.permissions import PERMISSIONS
+from mangavid.aws.secrets import SsmSecrets
 from mangavid.aws.worker import run
 from mangavid.config import Config, Video
 from mangavid.errors import YouTubeQuotaError
-from mangavid.models import Job, job_of
-from mangavid.ports import Change
+from mangavid.models import Chapter, Job, Script, job_of
+from mangavid.ports import Change, Desk, Fetched, Found, Publisher, Source, Target, Voice
 from tests.fakes.aws import CLIENTS
 from tests.fakes.aws_world import AwsWorld, aws_world
 from tests.fakes.metadata import served
+from tests.fakes.providers import OneLineWriter
 from tests.unit.test_aws_functions import Machine, cbz, tagged
 
 #: Allowed for what is not met here, each with where it is tested or why it can't be.
@@ -34,12 +38,68 @@ RARE = {
 }
 
 
+class Paid(OneLineWriter):
+    """One that asks a model, as far as AWS sees of it."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self._target = target
+
+    def write(self, chapter: Chapter, image: Callable[[int], bytes], desk: Desk) -> Script:
+        self._target.secrets.get("openai-api-key")
+        desk.allow(1)
+        assert desk.recall("one") is None
+        desk.keep("one", b"{}", 1)
+        assert desk.recall("one") == b"{}"
+        written = super().write(chapter, image, desk)
+        return msgspec.structs.replace(written, story=models.Story(summary="Một câu."))
+
+
+class Metered:
+    """``ports.Source`` of a provider that gives few chapters a day."""
+
+    def __init__(self, target: Target, inner: Source) -> None:
+        self._target = target
+        self._inner = inner
+
+    def find(self) -> Iterator[Found]:
+        return self._inner.find()
+
+    def fetch(self, found: Found) -> Fetched:
+        assert providers.allowed(self._target.jobs, self._target.clock, "mangadex", 100)
+        return self._inner.fetch(found)
+
+
+def asking(target: Target, world: AwsWorld) -> Target:
+    """The target with providers that ask for what those on the network do: secrets, the day's rest, what was told."""
+    secrets = SsmSecrets(CLIENTS["ssm"], target.config.aws.prefix)
+    for name in ("openai-api-key", "speech-api-key", "youtube-token"):
+        secrets.put(name, "x")
+
+    def voice(_engine: str) -> Voice:
+        for name in ("openai-api-key", "speech-api-key"):
+            target.secrets.get(name)
+        return world.voice
+
+    def publisher() -> Publisher:
+        target.secrets.get("youtube-token")
+        return world.publisher
+
+    return dataclasses.replace(
+        target,
+        source=lambda run: Metered(target, target.source(run)),
+        writer=lambda: Paid(target),
+        voice=voice,
+        publisher=publisher,
+    )
+
+
 class Story:
     """One chapter from the library to its video on AWS, with what goes wrong on the way."""
 
     def __init__(self, world: AwsWorld) -> None:
         self.world = world
-        self.target = world.target
+        self.target = asking(world.target, world)
 
     def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         state = import_module(f"mangavid.states.{FOLDERS[function]}")

@@ -270,10 +270,16 @@ print("libx264" in subprocess.run([ffmpeg.binary(), "-version"], capture_output=
 print(lettering.FONT.exists())
 session = botocore.session.get_session()
 print(all(session.create_client(name, region_name="eu-west-1") for name in {WORKER_SERVICES}))
-from googleapiclient.discovery import build
-print(bool(build("youtube", "v3", developerKey="none", static_discovery=True).videos().insert))
 from mangavid.aws import environment, target_of
-target = target_of(environment.read({{"MANGAVID_TABLE": "t", "MANGAVID_BUCKET": "b", "AWS_REGION": "eu-west-1"}}))
-print(target.publisher().name)
+told = {{"MANGAVID_TABLE": "t", "MANGAVID_BUCKET": "b", "AWS_REGION": "eu-west-1"}}
+print(target_of(environment.read(told)).publisher().name)
+told["MANGAVID_SETTINGS"] = '{{"publisher": {{"kind": "youtube"}}}}'
+publisher = target_of(environment.read(told)).publisher()
+print(publisher.name)
+from mangavid.errors import AuthError, PublishError, UpstreamUnavailable
+from mangavid.publishers import youtube_api
+print(youtube_api.__name__)
 """
-    assert alone([here["worker"]], code, cwd=tmp_path) == "True\n" * 4 + "folder\n"
+    assert alone([here["worker"]], code, cwd=tmp_path) == "True\n" * 3 + (
+        "folder\nyoutube\nmangavid.publishers.youtube_api\n"
+    )

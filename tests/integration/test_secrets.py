@@ -191,7 +191,7 @@ def test_another_channel_has_secrets_of_its_own(server: str, env: dict[str, str]
     other = env | {"MANGAVID_AWS_PREFIX": "manga"}
     assert secrets("set", "openai", env=other, given=b"theirs").returncode == 0
     assert stored(server, "/manga/openai-api-key") == "theirs"
-    assert [one["set"] for one in json.loads(secrets("list", "--json", env=env).stdout)] == [False, False]
+    assert [one["set"] for one in json.loads(secrets("list", "--json", env=env).stdout)] == [False] * 3
 
 
 # --- values that can't be right --------------------------------------------------------------------------------------
@@ -305,12 +305,28 @@ def test_the_list_as_json_has_when_each_last_changed(server: str, env: dict[str,
     secrets("set", "openai", env=env, given=CANARY.encode())
     done = secrets("list", "--json", env=env)
     assert done.stderr == b""
-    first, second = json.loads(done.stdout)
+    first, second, third = json.loads(done.stdout)
     changed = ssm(server).get_parameter(Name=PARAMETER)["Parameter"]["LastModifiedDate"]
     assert (first["name"], first["parameter"], first["set"]) == ("openai", PARAMETER, True)
     assert first["changed"][:19] == changed.astimezone().isoformat()[:19]
     assert (second["name"], second["set"], second["changed"]) == ("youtube", False, None)
     assert second["parameter"] == "/manga-pipeline/youtube-token"
+    assert (third["name"], third["parameter"]) == ("speech", "/manga-pipeline/speech-api-key")
+
+
+def test_on_this_machine_a_secret_is_a_file_that_only_its_owner_may_read(env: dict[str, str], tmp_path: Path) -> None:
+    here = env | {"MANGAVID_TARGET": "local", "MANGAVID_HOME": str(tmp_path / "home")}
+    done = secrets("set", "openai", env=here, given=CANARY.encode())
+    file = tmp_path / "home/secrets/openai-api-key"
+    assert said(done).endswith("To see them all: mangavid secrets list\n")
+    assert str(file) in said(done)
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (CANARY, 0o600)
+    listed = secrets("list", env=here)
+    assert listed.stdout.decode().splitlines()[1].split()[:2] == ["openai", "set"]
+    assert CANARY not in said(listed) + listed.stdout.decode()
+    assert "These are the secrets of this machine" in said(listed)
+    assert secrets("delete", "openai", "--yes", env=here).returncode == 0
+    assert not file.exists()
 
 
 def test_the_hint_names_the_settings_it_was_called_with(env: dict[str, str], tmp_path: Path) -> None:
