@@ -311,7 +311,9 @@ class Config(Section, frozen=True):
         Literal["local", "aws"],
         Meta(description="Where the pipeline runs: local (this machine), or aws (what mangavid deploy put there)."),
     ] = "local"
-    language: Annotated[Literal["vi"], Meta(description="Language of the narration.")] = "vi"
+    language: Annotated[Literal["vi", "en"], Meta(description="Language of the narration: Vietnamese or English.")] = (
+        "vi"
+    )
     quota: Quota = Quota()
     rights: Rights = Rights()
     source: Source = Source()

@@ -186,7 +186,7 @@ def open_voice(config: Config, engine: str, secrets: Secrets, clock: Clock, *, s
     if engine == "espeak":
         from mangavid.voices.espeak import EspeakVoice
 
-        return EspeakVoice(config.voice, spool=spool)
+        return EspeakVoice(config.voice, spool=spool, language=config.language)
     raise ConfigError(f"there is no voice engine {engine}", hint="voice.engines: edge, speech, piper, espeak")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from mangavid.config import Config, Rights, Youtube
 from mangavid.errors import RightsMissing
 from mangavid.models import Credits
+from mangavid.phrases import phrases
 
 MANGADEX = "MangaDex"
 
@@ -44,9 +45,10 @@ def check(rights: Rights, youtube: Youtube, credits: Credits) -> None:
         )
 
 
-def credited(description: str, rights: Rights) -> str:
+def credited(description: str, rights: Rights, language: str = "vi") -> str:
     """A description with who holds the rights, and under which licence, behind it: at most 600 bytes more."""
-    lines = [("Bản quyền", rights.holder), ("Giấy phép", rights.licence)]
+    words = phrases(language)
+    lines = [(words.holder, rights.holder), (words.licence, rights.licence)]
     said = [f"{label}: {named}" for label, value in lines if (named := _plain(value)) and named not in description]
     return "\n".join([description, *said]).strip()
 

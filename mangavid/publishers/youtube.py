@@ -163,7 +163,7 @@ class YoutubePublisher:
         said = told.snippet
         snippet: dict[str, Any] = {
             "title": said.title,
-            "description": rights.credited(said.description, self._rights),
+            "description": rights.credited(said.description, self._rights, said.default_language),
             "tags": marked(said.tags, mark),
             "categoryId": self._settings.category,
         }

@@ -120,7 +120,7 @@ def _take(target: Target, event: Event, run: Item, job_id: str, found: Found | N
     fields: dict[str, object] = {}
     if found is not None:
         fields = {
-            "title": titles.video_title(found.series, found.number, found.title),
+            "title": titles.video_title(found.series, found.number, found.title, target.config.language),
             "source": found.ref,
             "counted": bool(run.get("counted", True)),
         }

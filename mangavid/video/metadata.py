@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from mangavid.models import SCHEMA_VERSION, Chapter, Credits, Script, Struct
+from mangavid.phrases import phrases
 from mangavid.video.sound import Measured
 from mangavid.video.timeline import Timeline
 
@@ -75,12 +76,12 @@ def make_metadata(
     chapter: Chapter, script: Script, timeline: Timeline, measured: Measured, *, voice: str, files: dict[str, str]
 ) -> Metadata:
     """``files`` are the names of the video's files by kind: video, captions, thumbnail."""
-    chapters = marks(timeline)
+    chapters = marks(timeline, script.language)
     return Metadata(
         job_id=chapter.job_id,
         snippet=Snippet(
             title=title(script.title or chapter.title or chapter.series, chapter),
-            description=description(script.description, chapter.credits, chapters),
+            description=description(script.description, chapter.credits, chapters, script.language),
             tags=tags(script.tags),
             category_id=FILM_AND_ANIMATION,
             default_language=script.language,
@@ -112,16 +113,18 @@ def plain(text: str) -> str:
 
 def title(text: str, chapter: Chapter) -> str:
     """At most 100 characters, cut at a word; never empty."""
-    whole = " ".join(plain(text).split()) or f"Chương {chapter.number}".strip()
+    whole = " ".join(plain(text).split()) or f"{phrases(chapter.language).chapter} {chapter.number}".strip()
     if len(whole) <= TITLE_CHARS:
         return whole
     cut = whole[: TITLE_CHARS - 1]
     return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:-–—") + "…"
 
 
-def description(text: str, credits: Credits, chapters: Sequence[Mark]) -> str:
+def description(text: str, credits: Credits, chapters: Sequence[Mark], language: str = "vi") -> str:
     """Story, chapters, credits: with the rights at most 5,000 bytes of UTF-8. The story's end goes where it must."""
-    tail = "\n\n".join(part for part in (_chapter_lines(chapters), _fit(_credit_lines(credits), 2000)) if part)
+    tail = "\n\n".join(
+        part for part in (_chapter_lines(chapters), _fit(_credit_lines(credits, language), 2000)) if part
+    )
     room = DESCRIPTION_BYTES - RIGHTS_BYTES - len(tail.encode()) - 2
     return "\n\n".join(part for part in (_fit(plain(text), room), tail) if part)
 
@@ -137,13 +140,14 @@ def _chapter_lines(chapters: Sequence[Mark]) -> str:
     return "\n".join(f"{mark.start // 60}:{mark.start % 60:02d} {mark.title}" for mark in chapters)
 
 
-def _credit_lines(credits: Credits) -> str:
+def _credit_lines(credits: Credits, language: str) -> str:
+    said = phrases(language)
     lines = [
-        ("Tác giả", ", ".join(credits.authors)),
-        ("Người dịch", ", ".join(credits.translators)),
-        ("Nhóm dịch", ", ".join(credits.groups)),
-        ("Nguồn", " ".join(part for part in (credits.source, credits.url) if part)),
-        ("Giấy phép", credits.licence),
+        (said.authors, ", ".join(credits.authors)),
+        (said.translators, ", ".join(credits.translators)),
+        (said.groups, ", ".join(credits.groups)),
+        (said.source, " ".join(part for part in (credits.source, credits.url) if part)),
+        (said.licence, credits.licence),
     ]
     return "\n".join(f"{label}: {' '.join(plain(value).split())}" for label, value in lines if value)
 
@@ -160,7 +164,7 @@ def tags(wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def marks(timeline: Timeline) -> tuple[Mark, ...]:
+def marks(timeline: Timeline, language: str = "vi") -> tuple[Mark, ...]:
     """Chapters of the video, beginning where a page of the manga does; none where YouTube would not take them."""
     starts: list[tuple[int, int]] = []
     for segment in timeline.segments:
@@ -179,9 +183,10 @@ def marks(timeline: Timeline) -> tuple[Mark, ...]:
                 chosen.append((start, page))
     if len(chosen) < LEAST_CHAPTERS:
         return ()
+    named = phrases(language).page
     last_page = max(page for _, page in starts)
     until = [page - 1 for _, page in chosen[1:]] + [last_page]
     return tuple(
-        Mark(start=start, title=f"Trang {page + 1}" if page >= last else f"Trang {page + 1}–{last + 1}")
+        Mark(start=start, title=f"{named} {page + 1}" if page >= last else f"{named} {page + 1}–{last + 1}")
         for (start, page), last in zip(chosen, until, strict=True)
     )

@@ -16,7 +16,7 @@ from mangavid import config, faults
 from mangavid.errors import TtsFailed
 from mangavid.models import Word
 from mangavid.ports import Utterance
-from mangavid.voices import align, espeak_worker
+from mangavid.voices import align, espeak_worker, reading
 from mangavid.voices.child import Answer, Child, Dead, read, why
 from mangavid.voices.lengths import expected_seconds
 from mangavid.voices.spoken import NORMALISER_VERSION, speakable, to_spoken
@@ -27,6 +27,8 @@ VOLUME = 60
 LONGEST = 10_000
 _HINT = "the text can be changed in the sidecar; mangavid retry takes the chapter up again"
 _SYSTEM_LIBRARY = "libespeak-ng.so.1"
+#: Its voices for other languages than Vietnamese.
+_VOICES = {"en": "en-us"}
 #: Seconds beyond a text's own limit until its worker is given up too.
 _GRACE = 10.0
 
@@ -88,13 +90,18 @@ class EspeakVoice:
         spool: Path | None = None,
         engine: Engine | None = None,
         timeout: float = 60.0,
+        language: str = "vi",
     ) -> None:
         """Raises TtsFailed where eSpeak NG can't be started. ``timeout``: seconds a text may take.
+
+        ``language``: of the texts, one of ``config.language``; the settings name the voice for Vietnamese.
 
         What is spoken goes through files in ``spool``, and they stay there where this process is killed: who comes
         after it takes them from there, even the one that was being spoken. Without it, they go with this object.
         """
         self._settings = settings
+        self._language = language
+        self._voice = settings.name if language == "vi" else _VOICES[language]
         self._engine = engine or find_engine()
         self._timeout = timeout
         self._idle: list[Child[_About]] = []
@@ -105,9 +112,9 @@ class EspeakVoice:
         worker = self._start()
         self._idle.append(worker)
         self._rate = worker.about.rate
-        files = _fingerprint(self._engine, settings.name)
+        files = _fingerprint(self._engine, self._voice)
         self.key = (
-            f"espeak-{worker.about.version}-{files}-{settings.name}-{settings.words_per_minute}-{settings.pitch}"
+            f"espeak-{worker.about.version}-{files}-{self._voice}-{settings.words_per_minute}-{settings.pitch}"
             f"-v{VOLUME}-n{NORMALISER_VERSION}"
         )
 
@@ -116,7 +123,7 @@ class EspeakVoice:
 
         Raises TtsFailed where the engine crashes, hangs or delivers something that can't be this text.
         """
-        tokens = to_spoken(text)
+        tokens = to_spoken(text) if self._language == "vi" else reading.tokens(text, self._language)
         if not speakable(tokens):
             return Utterance(wav=b"", samples=0, words=())
         said = align.line(tokens)
@@ -174,7 +181,7 @@ class EspeakVoice:
         # eSpeak NG silently drops a data path longer than some 160 characters: it gets «.», and the folder as its own.
         data, folder = (".", engine.data) if engine.data else ("", None)
         order: dict[str, object] = {
-            "voice": settings.name,
+            "voice": self._voice,
             "rate": settings.words_per_minute,
             "pitch": settings.pitch,
             "volume": VOLUME,
@@ -208,7 +215,7 @@ def _fingerprint(engine: Engine, voice: str) -> str:
     """Eight hex digits over the files that shape the sound; the system's library goes by its version alone."""
     files = [
         Path(engine.library),
-        *(Path(engine.data) / name for name in ("phondata", "phonindex", "phontab", "vi_dict")),
+        *(Path(engine.data) / name for name in ("phondata", "phonindex", "phontab", f"{voice.partition('-')[0]}_dict")),
     ]
     if not engine.data or not all(file.is_file() for file in files):
         return "system"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 
 from mangavid.models import Chapter
+from mangavid.phrases import phrases
 from mangavid.writers import titles
 from mangavid.writers.sentences import tidy
 from mangavid.writers.sidecar import panels_by_page
 
 #: Most pages that are announced: in a longer chapter every second, third, … page is.
 ANNOUNCED = 12
-_PAGE_LINES = ("Trang {}.", "Sang trang {}.", "Tiếp theo là trang {}.")
 _LONG_STRIP = 20
 
 
@@ -24,17 +24,18 @@ def lines(chapter: Chapter) -> list[str]:
     The pages of a vertical strip are slices that mean nothing to a viewer: there only its middle is told.
     """
     result = [""] * len(chapter.panels)
+    said = phrases(chapter.language)
     if not result:
         return result
     if chapter.direction == "ttb":
         if len(result) >= _LONG_STRIP:
-            result[len(result) // 2] = "Đã đến giữa chương."
+            result[len(result) // 2] = said.middle
     else:
         for order, (page, panel) in enumerate(_announced(chapter)):
             last = page == len(chapter.pages)
-            result[panel] = "Trang cuối." if last else _PAGE_LINES[order % len(_PAGE_LINES)].format(page)
+            result[panel] = said.last_page if last else said.pages[order % len(said.pages)].format(page)
     result[0] = opening(chapter)
-    closing = f"Hết {_counted(chapter) or 'chương'}."
+    closing = said.ends.format(_counted(chapter) or said.this_chapter)
     result[-1] = f"{result[-1]} {closing}".strip()
     return result
 
@@ -53,17 +54,18 @@ def opening(chapter: Chapter) -> str:
     counted = _counted(chapter)
     first = f"{series}, {counted}" if series and counted else series or counted
     parts = [_ended(part[0].upper() + part[1:]) for part in (first, own) if part]
-    return " ".join(parts) or "Bắt đầu chương truyện."
+    return " ".join(parts) or phrases(chapter.language).begins
 
 
 def description(chapter: Chapter) -> str:
     """Two neutral sentences; credits and links are added by what publishes."""
     series, own = series_name(chapter), own_title(chapter)
-    what = _counted(chapter) or ("một chương truyện" if series else "truyện tranh")
-    what = f"{what} của {series}" if series else what
+    said = phrases(chapter.language)
+    what = _counted(chapter) or (said.some_chapter if series else said.some_comic)
+    what = said.of_series.format(what, series) if series else what
     named = f"{what}: {own}" if own else what
     return titles.plain(_ended(named[0].upper() + named[1:]), 1000) + (
-        f"\nBản đọc tiếng Việt, {len(chapter.pages)} trang, {len(chapter.panels)} khung tranh."
+        f"\n{said.read_in.format(len(chapter.pages), len(chapter.panels))}"
     )
 
 
@@ -71,7 +73,7 @@ def tags(chapter: Chapter) -> tuple[str, ...]:
     """Few and general: the series, and what kind of video it is."""
     named = titles.plain(series_name(chapter).replace(",", " "), 60)
     kind = "webtoon" if chapter.direction == "ttb" else "manga"
-    return tuple(dict.fromkeys(tag for tag in (named, kind, "truyện tranh", "đọc truyện tiếng Việt") if tag))
+    return tuple(dict.fromkeys(tag for tag in (named, kind, *phrases(chapter.language).tags) if tag))
 
 
 def series_name(chapter: Chapter) -> str:
@@ -85,7 +87,9 @@ def own_title(chapter: Chapter) -> str:
 def _counted(chapter: Chapter) -> str:
     """«chương 12», «tập 5», or nothing."""
     number = tidy(chapter.number)[:20]
-    return f"{titles.unit(chapter.series, chapter.number, chapter.title).lower()} {number}" if number else ""
+    if not number:
+        return ""
+    return f"{titles.unit(chapter.series, chapter.number, chapter.title, chapter.language).lower()} {number}"
 
 
 def _is_spoken(name: str) -> bool:

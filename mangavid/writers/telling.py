@@ -240,7 +240,7 @@ def _title(chapter: Chapter, named: About | None) -> str:
     """«Series – Chương 12: what the model calls it»; never longer than YouTube takes. A sidecar's own title wins."""
     if named is None or (chapter.sidecar and chapter.sidecar.title):
         return titles.of_chapter(chapter)
-    return titles.video_title(chapter.series, chapter.number, named.title)
+    return titles.video_title(chapter.series, chapter.number, named.title, chapter.language)
 
 
 def _tags(chapter: Chapter, named: About | None) -> tuple[str, ...]:

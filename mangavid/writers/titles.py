@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from mangavid.models import Chapter
+from mangavid.phrases import phrases
 from mangavid.writers.sentences import tidy
 
 MAX_TITLE = 100
@@ -17,15 +18,17 @@ _FILLER = frozenset(_WORDS.split("|"))
 def of_chapter(chapter: Chapter) -> str:
     """The video's title: the sidecar's where it gives one, else what is known put together."""
     given = plain(chapter.sidecar.title, MAX_TITLE) if chapter.sidecar else ""
-    return given or video_title(chapter.series, chapter.number, chapter.title)
+    return given or video_title(chapter.series, chapter.number, chapter.title, chapter.language)
 
 
-def video_title(series: str, number: str, title: str) -> str:
+def video_title(series: str, number: str, title: str, language: str = "vi") -> str:
     """At most 100 characters, never empty, without «<» and «>», which YouTube refuses."""
     own = own_title(series, number, title)
-    counted = f"{unit(series, number, title)} {tidy(number)[:20]}" if tidy(number) else ""
+    counted = f"{unit(series, number, title, language)} {tidy(number)[:20]}" if tidy(number) else ""
     named = ": ".join(part for part in (counted, own) if part)
-    return plain(" – ".join(part for part in (tidy(series)[:120], named) if part) or "Chương truyện", MAX_TITLE)
+    return plain(
+        " – ".join(part for part in (tidy(series)[:120], named) if part) or phrases(language).untitled, MAX_TITLE
+    )
 
 
 def own_title(series: str, number: str, title: str) -> str:
@@ -36,10 +39,11 @@ def own_title(series: str, number: str, title: str) -> str:
     return text if any(word not in _FILLER for word in words) else ""
 
 
-def unit(series: str, number: str, title: str) -> str:
+def unit(series: str, number: str, title: str, language: str = "vi") -> str:
     """What the number counts: «Tập» where the title begins by calling it a volume, else «Chương»."""
     _, word = _own(series, number, title)
-    return "Tập" if _folded(word) in _VOLUME.split("|") else "Chương"
+    said = phrases(language)
+    return said.volume if _folded(word) in _VOLUME.split("|") else said.chapter
 
 
 def plain(text: str, limit: int) -> str:

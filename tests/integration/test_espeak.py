@@ -280,3 +280,15 @@ def test_a_voice_that_is_done_leaves_neither_processes_nor_files(tmp_path: Path)
     (process,) = [worker._process for worker in voice._idle]
     del voice
     assert process.returncode is not None and not list(tmp_path.iterdir())
+
+
+def test_english_is_spoken_as_it_is_written_with_its_numbers() -> None:
+    english = EspeakVoice(config.Voice(), language="en")
+    spoken = english.speak("In 1777, 23 ships left. Nobody came back!")
+    assert [word.text for word in spoken.words] == ["In", "1777,", "23", "ships", "left.", "Nobody", "came", "back!"]
+    starts = [word.start for word in spoken.words]
+    assert starts == sorted(starts)
+    assert spoken.words[1].end - spoken.words[1].start > 0.5, "a year is several words"
+    assert spoken.words[-1].end <= spoken.samples / 48_000
+    assert "en-us" in english.key
+    assert english.speak("2026").samples > 0

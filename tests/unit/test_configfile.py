@@ -209,7 +209,7 @@ _OUT_OF_RANGE = [
 ]
 _NOT_ALLOWED = [
     ("target", ["cloud", "locale", "'local '", "1"]),
-    ("language", ["en", "VI", "no"]),
+    ("language", ["fr", "VI", "no"]),
     ("source.direction", ["right", "RTL", "12"]),
     ("writer.kind", ["chatgpt", "off-line"]),
     ("voice.engines", ["[espeak-ng]", "[edge, azure]", "edge", "[]", "[[edge]]"]),
@@ -352,7 +352,7 @@ def test_a_file_of_another_shape_is_refused_with_its_line(folder: Path, text: st
 
 
 def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
-    text = "video:\n  fps: 31\n  widht: 5\nvoice:\n  pitch: high\nlanguage: en\n"
+    text = "video:\n  fps: 31\n  widht: 5\nvoice:\n  pitch: high\nlanguage: fr\n"
     env = {"MANGAVID_VIDEO_CRF": "99", "MANGAVID_VOCIE_NAME": "x", "MANGAVID_VIDEO_NOPE": "1"}
     with pytest.raises(ConfigError) as caught:
         Path("mangavid.yaml").write_text(text)
@@ -364,7 +364,7 @@ def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
         "  env MANGAVID_VOCIE_NAME: there is no such setting (did you mean MANGAVID_VOICE_NAME?)",
         "  mangavid.yaml:2: video.fps: 31 is not one of 24, 25, 30, 48, 50, 60 (did you mean 30?)",
         "  mangavid.yaml:5: voice.pitch: 'high' is not a whole number from 0 to 99",
-        "  mangavid.yaml:6: language: 'en' is not vi",
+        "  mangavid.yaml:6: language: 'fr' is not one of en, vi",
         "  env MANGAVID_VIDEO_CRF: video.crf: '99' is not a whole number from 10 to 35 (did you mean 35?)",
         "  flag --home: local.home: 'a\\u0000b' is not a path",
     ]
