@@ -27,6 +27,8 @@ EXIT_SECONDS = 290.0
 FRESH_SECONDS = 90.0
 """An irreversible act needs a heartbeat at most this old."""
 TOKEN_WAIT_SECONDS = 240.0
+DRAIN_SECONDS = 10.0
+"""For what a Spot machine has in hand. Goal: its replacement is asked for 30 s after the notice, the Retry included."""
 WATCHDOG_SECONDS = 600.0
 """Without progress for this long a worker stops its heartbeats."""
 

@@ -7,12 +7,14 @@ List prices of us-east-1 in US dollars, November 2026, before any free tier: aws
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
 from mangavid import asl
 from mangavid.aws.stack.functions import SIZES
+from mangavid.ports import Step
 from mangavid.states.timeline import Visit
 from mangavid.states.watch import WORKERS
 
@@ -46,7 +48,7 @@ class Meter:
     def add(self, visit: Visit) -> None:
         self._transitions += max(1, visit.attempts)
         if visit.state in WORKERS:
-            self._machines += visit.seconds / 3600 * MACHINE_HOUR[visit.state]
+            self._machines += _machine(visit.state, visit.seconds)
         elif visit.kind not in _SILENT:
             size = SIZES.get(self._functions.get(visit.state, ""))
             # What is waited between attempts is not paid for.
@@ -55,6 +57,40 @@ class Meter:
 
     def cost(self) -> Cost:
         return Cost(transitions=self._transitions * TRANSITION, functions=self._called, machines=self._machines)
+
+
+class SoFar:
+    """Tells about what an execution has cost, with the steps of it that are told."""
+
+    def __init__(self) -> None:
+        self._meter = Meter()
+        self._attempts = 1
+
+    def told(self, step: Step) -> Step:
+        """The step; where a machine works, or is done, with the cost so far as its detail."""
+        match step.what:
+            case "entered":
+                self._attempts = 1
+            case "retry":
+                self._attempts += 1
+            case "succeeded" | "failed":
+                self._meter.add(_visit(step, self._attempts))
+        if step.state not in WORKERS or step.what not in ("progress", "succeeded"):
+            return step
+        cost = self._meter.cost()
+        if step.what == "progress":
+            cost = msgspec.structs.replace(cost, machines=cost.machines + _machine(step.state, step.seconds))
+        return msgspec.structs.replace(step, detail=f"{shown(cost)} so far")
+
+
+def _visit(step: Step, attempts: int) -> Visit:
+    # Of its times only how long it took counts.
+    began = datetime.fromtimestamp(0, UTC)
+    return Visit(state=step.state, kind="Task", started=began, video=0, seconds=step.seconds, attempts=attempts)
+
+
+def _machine(state: str, seconds: float) -> float:
+    return seconds / 3600 * MACHINE_HOUR[state]
 
 
 def estimate(visits: Iterable[Visit]) -> Cost:

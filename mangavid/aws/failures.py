@@ -132,5 +132,6 @@ def _refused(problem: boto.ClientError, doing: str) -> MangavidError:
     if code in _PASSES or code.startswith("Throttl") or status == 429 or status >= 500:
         return UpstreamUnavailable(text)
     if code in _NOT_DEPLOYED:
-        return ConfigError(text, hint="mangavid deploy makes what the pipeline needs; is the region the right one?")
+        hint = "nothing is deployed there: mangavid deploy; or set aws.region and aws.prefix to what was deployed"
+        return ConfigError(text, hint=hint)
     return MangavidError(text)

@@ -69,7 +69,15 @@ class BucketLibrary:
                 raise SourceNotFound(f"no chapter {key[:300]}", hint="put it into the bucket first") from None
             with suppress(SourceNotFound):
                 placed.append(self._place(narration_key(key)))
-            yield placed[0]
+            try:
+                yield placed[0]
+            except BadInput as problem:
+                # Whoever is to mend the chapter knows its key, not where it was copied to.
+                named = str(problem)
+                for path, one in zip(placed, (key, narration_key(key)), strict=False):
+                    named = named.replace(str(path), one)
+                problem.args = (named,)
+                raise
         finally:
             for path in placed:
                 path.unlink(missing_ok=True)

@@ -163,6 +163,11 @@ class S3Objects:
         _check(key)
         return str((self._look(key) or {}).get("ETag", ""))
 
+    def link(self, key: str, seconds: int) -> str:
+        """An https address of the object, for whoever has it, that long; less where the credentials end sooner."""
+        _check(key)
+        return self._s3.link("get_object", seconds, Bucket=self._bucket, Key=key)
+
     def _look(self, key: str) -> dict[str, Any] | None:
         answer = self._s3.call("list_objects_v2", Bucket=self._bucket, Prefix=key, MaxKeys=1)
         first: dict[str, Any] | None = next(iter(answer.get("Contents", ())), None)

@@ -82,6 +82,14 @@ class Service:
             raise failure(problem, f"{self._name} {operation}") from problem
         return answer
 
+    def link(self, operation: str, seconds: int, **parameters: Any) -> str:
+        """An address that does this operation for whoever opens it within that time. Raises AuthError, ConfigError."""
+        client = self.client
+        try:
+            return str(client.generate_presigned_url(operation, Params=parameters, ExpiresIn=seconds))
+        except BotoCoreError as problem:
+            raise failure(problem, f"{self._name} {operation}") from problem
+
     def pages(
         self, operation: str, items: str, *, ask: str, told: str, expect: Container[str] = (), **parameters: Any
     ) -> Iterator[Any]:
@@ -186,5 +194,7 @@ class Clients:
             tcp_keepalive=True,
             # A bucket is no host of a server of one's own.
             s3={"addressing_style": "path"} if elsewhere else None,
+            # Else links get a signature that newer regions, and objects under a key, refuse.
+            signature_version="s3v4" if name == "s3" else None,
         )
         return self.session.create_client(name, region_name=self._region, config=config)

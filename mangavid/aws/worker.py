@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from mangavid import keys
+from mangavid import keys, protocol
 from mangavid.aws.environment import read
 from mangavid.aws.imds import Metadata, Notice
 from mangavid.aws.instances import EPOCH_TAG, JOB_TAG, ROLES
@@ -73,6 +73,7 @@ def run(
             notice=Notice(metadata, clock),
             on_lost=lambda: _killed(log, about, shipping, end),
             log=lambda level, text, **fields: log.line(level, text, **fields, **about),
+            drain_seconds=protocol.DRAIN_SECONDS,
         )
         begun = clock.monotonic()
         code = work(target, lease, log=lambda text: log.line("error", "a bug", where=text, **about))

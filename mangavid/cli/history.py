@@ -130,6 +130,8 @@ def tell(found: Execution, visits: Iterable[Visit], *, working: bool, data: bool
         output.say("To go on with it: mangavid run")
     elif found.status not in ("RUNNING", "SUCCEEDED"):
         output.say("To take failed jobs up again: mangavid retry --failed")
+    else:
+        output.say(f"What was said meanwhile: mangavid logs --execution {found.name}")
 
 
 def _rows(visits: Iterable[Visit], *, working: bool) -> Iterator[list[output.Cell]]:

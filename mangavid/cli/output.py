@@ -347,6 +347,19 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def ago(when: datetime | str, now: datetime) -> str:
+    """``12 s ago``, ``3 min ago``, ``2 h ago``, ``5 d ago``. Text that is no time stays as it is."""
+    try:
+        then = datetime.fromisoformat(when) if isinstance(when, str) else when
+    except ValueError:
+        return str(when)
+    seconds = max(0, int((now - then).total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
 def moment(when: datetime | str, *, seconds: bool = True) -> str:
     """A time in the zone of whoever reads it: ``2026-11-23 15:04:05``. Text that is no time stays as it is."""
     if isinstance(when, str):

@@ -109,7 +109,8 @@ class PlainView:
         quarter = step.done * 4 // step.total if step.total else 0
         if step.state in WAITED_FOR and self._quarters.get(key, 0) < quarter < 4:
             self._quarters[key] = quarter
-            output.say(f"  {WAITED_FOR[step.state]}: {of(step)}, {step.done * 100 // step.total} %")
+            more = f", {step.detail}" if step.detail else ""
+            output.say(f"  {WAITED_FOR[step.state]}: {of(step)}, {step.done * 100 // step.total} %{more}")
 
 
 def told(step: Step) -> str:
@@ -120,7 +121,8 @@ def told(step: Step) -> str:
         case "succeeded" if step.state in WAITED_FOR and step.job_id:
             return f"{name}: done in {output.duration(step.seconds)}{', ' + step.detail if step.detail else ''}"
         case "retry":
-            return f"{name}: {why}; again in {output.duration(step.seconds)}"
+            # Who follows a run that something else drives sees it when it is tried.
+            return f"{name}: {why}; again {f'in {output.duration(step.seconds)}' if step.seconds else 'now'}"
         case "failed":  # a chapter's failure is told with all that is known of it when the run ends
             return f"{name}: failed" if step.state in WAITED_FOR else f"{name}: failed: {why}"
         case "note":
@@ -226,6 +228,7 @@ class LiveView:
             cells.append(output.styled(f"{pace.done * 100 // pace.total:3} %"))
             left = pace.left(now)
             words = f"{of(step)}, {output.duration(left)} left" if left is not None else of(step)
+            words += f", {step.detail}" if step.detail else ""
             cells.append(output.styled((words, "dim")))
         else:
             cells.append(output.styled((output.duration(now - self._since), "dim")))

@@ -82,3 +82,5 @@ def _tell(quota: Quota, *, as_json: bool) -> None:
     output.say("Chapters that are named don't count where videos are made as files; the library's do.")
     if quota.left == 0:
         output.say("To publish more today: mangavid quota set N, or mangavid quota reset")
+    else:
+        output.say("To change the limit: mangavid quota set N")

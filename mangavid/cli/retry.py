@@ -28,8 +28,8 @@ def retry(
 ) -> None:
     """Take failed jobs up from their last good product.
 
-    They are put back there for the next run. An execution that ended by a failure of its own, or was stopped, goes on
-    in the state where it ended.
+    They are put back there for the next run. Of an execution that ended because of them, all are. One that was stopped,
+    took too long or broke goes on in the state where it ended.
     """
     from mangavid.errors import UsageError
     from mangavid.states import operations
@@ -45,8 +45,9 @@ def retry(
         again = []
         for name in jobs or ():
             if (execution := _execution(target, name)) is not None:
-                target.executions.redrive(execution.arn)
-                redriven.append(execution.name)
+                put_back = operations.retry_run(target.jobs, target.executions, target.clock, execution)
+                again += put_back
+                redriven += [] if put_back else [execution.name]
             else:
                 again.append(operations.retry(target.jobs, target.clock, name))
     if as_json:

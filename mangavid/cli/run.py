@@ -16,8 +16,10 @@ from mangavid.errors import BadInput, Interrupted, JobFailed, UsageError, by_nam
 
 if TYPE_CHECKING:
     from mangavid.config import Config
-    from mangavid.ports import Step
+    from mangavid.ports import Objects, Step
     from mangavid.states.outcome import Failed, Made, Outcome
+
+_LINK_SECONDS = 3600
 
 
 def run(
@@ -79,6 +81,7 @@ def run(
 
 
 def _on_aws(config: Config, sources: list[str], *, again: bool, watch: bool, as_json: bool) -> None:
+    from mangavid.aws.costs import SoFar
     from mangavid.aws.run import start
     from mangavid.cli.progress import view
     from mangavid.clock import SystemClock
@@ -90,7 +93,7 @@ def _on_aws(config: Config, sources: list[str], *, again: bool, watch: bool, as_
     started = start(config, sources, again=again)
     execution = started.execution
     if execution is None:
-        tell(outcome_of(started.target, [], started.existing), as_json=as_json)
+        tell(outcome_of(started.target, [], started.existing), as_json=as_json, objects=started.target.objects)
         return
     if not watch:
         if as_json:
@@ -100,10 +103,11 @@ def _on_aws(config: Config, sources: list[str], *, again: bool, watch: bool, as_
         output.say(f"{execution.name} {said}. To follow it: mangavid run --watch")
         return
     with view(as_json=as_json, monotonic=SystemClock().monotonic) as seen:
+        so_far = SoFar()
 
         def on_step(step: Step) -> None:
             with suppress(BrokenPipeError):
-                seen.step(step)
+                seen.step(so_far.told(step))
 
         try:
             ended = follow(started.target, execution, on_step)
@@ -112,7 +116,7 @@ def _on_aws(config: Config, sources: list[str], *, again: bool, watch: bool, as_
                 f"stopped watching: {execution.name} goes on", hint=f"mangavid stop {execution.name} ends it"
             ) from None
     outcome = outcome_of(started.target, [ended], started.existing)
-    tell(outcome, as_json=as_json)
+    tell(outcome, as_json=as_json, objects=started.target.objects)
     if not as_json:
         from mangavid.aws.costs import estimate, shown
         from mangavid.states.timeline import timeline
@@ -122,8 +126,11 @@ def _on_aws(config: Config, sources: list[str], *, again: bool, watch: bool, as_
     raise typer.Exit(outcome.exit_code)
 
 
-def tell(outcome: Outcome, *, as_json: bool) -> None:
-    """What came of a run. In a pipe stdout holds the paths of the videos and nothing else, a line each."""
+def tell(outcome: Outcome, *, as_json: bool, objects: Objects | None = None) -> None:
+    """What came of a run. In a pipe stdout holds the paths of the videos and nothing else, a line each.
+
+    ``objects``: where the videos are, if not on this machine.
+    """
     if as_json:
         output.write_json(outcome)
         return
@@ -136,7 +143,7 @@ def tell(outcome: Outcome, *, as_json: bool) -> None:
     if sys.stdout.isatty():
         output.say()
     with suppress(BrokenPipeError):
-        for line in _onwards(outcome):
+        for line in _onwards(outcome, objects):
             output.say(line)
 
 
@@ -163,7 +170,23 @@ def _failed(failed: Failed) -> None:
         output.say(f"hint: {failed.hint}")
 
 
-def _onwards(outcome: Outcome) -> list[str]:
+def to_watch(video: str, objects: Objects | None) -> str:
+    """How a video is seen: a file, one on the web, or one in the bucket ``objects``."""
+    if video.startswith("https://"):
+        return f"To watch it: {video}"
+    if not video.startswith("s3://"):
+        opener = "open" if sys.platform == "darwin" else "xdg-open"
+        return f"To watch it: {opener} {shlex.quote(video)}"
+    from mangavid.aws.objects import S3Objects
+
+    # Who has the link can watch: it is not for a log.
+    if isinstance(objects, S3Objects) and sys.stderr.isatty():
+        key = video.removeprefix("s3://").partition("/")[2]
+        return f"To watch it, for an hour from now: {objects.link(key, _LINK_SECONDS)}"
+    return f"To fetch it: aws s3 cp {shlex.quote(video)} ."
+
+
+def _onwards(outcome: Outcome, objects: Objects | None) -> list[str]:
     """What to type next."""
     new = [made for made in outcome.made if not made.existed]
     if outcome.status == "ABORTED":
@@ -174,8 +197,7 @@ def _onwards(outcome: Outcome) -> list[str]:
         bad_input = all(issubclass(by_name(failed.error) or JobFailed, BadInput) for failed in outcome.failed)
         return [look] if bad_input else [look, "To try again: mangavid retry --failed && mangavid run"]
     if new:
-        opener = "open" if sys.platform == "darwin" else "xdg-open"
-        return [f"To watch it: {opener} {shlex.quote(new[-1].video)}", "How it went: mangavid history last"]
+        return [to_watch(new[-1].video, objects), "How it went: mangavid history last"]
     if outcome.made:
         return ["Nothing was left to do. To make it anew: the same command with --again"]
     if outcome.quota_reached:

@@ -76,23 +76,29 @@ class _Listed:
     """Rows of jobs and of executions, the first ``most`` of each, as they are asked for."""
 
     def __init__(self, target: Target, most: int | None) -> None:
+        self._target = target
         self._now = target.clock.now()
         self._working = target.driven()
         self._running = target.executions.list(status="RUNNING") if self._working else iter(())
         self._most = most
-        self._failed = ""
+        self._failed = self._interrupted = ""
+        self._active = False
         self._more = False
 
     def jobs(self, jobs: Iterator[Item]) -> Iterator[list[output.Cell]]:
         driven: frozenset[str] | None = None
         for job in self._cut(jobs):
             driven = frozenset(one.arn for one in self._running) if driven is None else driven
-            if job["status"] in ("failed", "quarantined", "interrupted"):
+            if job["status"] in ("failed", "quarantined"):
                 self._failed = self._failed or str(job["job_id"])
-            yield [_text(job, "job_id"), words.job(job, driven), _text(job, "title"), _when(job), about(job)]
+            elif job["status"] == "interrupted":
+                self._interrupted = self._interrupted or str(job["job_id"])
+            changed = output.ago(_text(job, "updated_at"), self._now)
+            yield [_text(job, "job_id"), words.job(job, driven), _text(job, "title"), changed, about(job)]
 
     def runs(self, runs: Iterator[Run]) -> Iterator[list[output.Cell]]:
         for run in self._cut(runs):
+            self._active = self._active or (run.status == "RUNNING" and self._working)
             yield _run_row(run, self._now, self._working)
 
     def _cut(self, rows: Iterator[Any]) -> Iterator[Any]:
@@ -109,6 +115,12 @@ class _Listed:
         if self._failed:
             output.say(f"To see why: mangavid status {self._failed}")
             output.say("To try again: mangavid retry --failed && mangavid run")
+        elif self._active:
+            output.say(f"To follow what runs: {_to_follow(self._target)}")
+        elif self._interrupted:
+            output.say(f"To go on with {self._interrupted}: mangavid run")
+        else:
+            output.say("More of one: mangavid status JOB, mangavid history EXECUTION")
 
 
 def _watch(target: Target, name: str, *, as_json: bool) -> None:
@@ -161,8 +173,8 @@ def _text(item: Item, field: str) -> str:
     return str(item.get(field, ""))
 
 
-def _when(job: Item) -> str:
-    return output.moment(_text(job, "updated_at"), seconds=False)
+def _to_follow(target: Target) -> str:
+    return "mangavid run --watch" if target.config.target == "aws" else "mangavid status --watch"
 
 
 def _driven(target: Target) -> frozenset[str]:
@@ -177,7 +189,7 @@ def _run_row(run: Run, now: datetime, working: bool) -> list[output.Cell]:
     told += [run.skipped] if run.skipped else []
     if run.status not in ("RUNNING", "SUCCEEDED") and not run.failed:
         told += [why] if (why := words.reason(run.error, run.cause)) else []
-    started = output.moment(run.started, seconds=False)
+    started = output.ago(run.started, now)
     return [run.name, words.run(run, working=working), started, _took(run, now), ", ".join(told)]
 
 
@@ -192,10 +204,30 @@ def _one(target: Target, name: str, *, as_json: bool) -> None:
         return
     for line in _lines(found, target):
         output.write(line)
-    if not isinstance(found, dict):
-        output.say(f"State by state: mangavid history {found.name}")
-    elif found["status"] in ("failed", "quarantined", "interrupted"):
-        output.say(f"To try again: mangavid retry {found['job_id']} && mangavid run")
+    if isinstance(found, dict):
+        output.say(_onwards(found, target))
+        return
+    output.say(f"State by state: mangavid history {found.name}")
+    if found.status == "RUNNING" and target.driven():
+        output.say(f"To follow it: {_to_follow(target)}")
+
+
+def _onwards(job: Item, target: Target) -> str:
+    """What to type next for a job."""
+    status, _ = words.job(job, _driven(target))
+    match job["status"]:
+        case "failed" | "quarantined":
+            return f"To try again: mangavid retry {job['job_id']} && mangavid run"
+        case "uploaded" | "cleaned" if job.get("published"):
+            from mangavid.cli.run import to_watch
+
+            return to_watch(_text(job, "published"), target.objects)
+        case "awaiting_upload":
+            return "It is published first once the quota resets: mangavid quota"
+        case _ if status == "working":
+            return f"What is said of it: mangavid logs --follow --job {job['job_id']}"
+        case _:
+            return "To go on with it: mangavid run"
 
 
 def _found(target: Target, name: str) -> Item | Run:
@@ -236,12 +268,15 @@ def _job_lines(job: Item, target: Target) -> list[tuple[str, Any]]:
     sizes = [f"{job[part]} {part}" for part in ("pages", "panels", "scenes") if job.get(part)]
     status, _ = words.job(job, _driven(target))
     ckpt = job.get("ckpt") or {}
+    at_work = status == "working" and words.dispatched(job)
     return [
         ("job", job["job_id"]),
         ("title", job["title"]),
         ("status", status),
         ("step" if status == "working" else "next", words.step(job) if in_words(job) == "ready" else ""),
         ("progress", f"{ckpt['done']} of {ckpt['total']}" if ckpt.get("total") else ""),
+        ("attempt", words.attempt(job) if at_work else ""),
+        ("worker", job.get("instance", "") if at_work else ""),
         ("chapter", ", ".join(sizes)),
         ("source", job["source"]),
         ("began", output.moment(job["created_at"])),
@@ -265,6 +300,19 @@ def _named(state: str) -> str:
     return f"{said} ({state})" if said != state else state
 
 
+def _at_work(run: Run, target: Target) -> str:
+    """The job that a run has in hand, and how far it is."""
+    from itertools import takewhile
+
+    from mangavid.states.operations import in_words, job_rows
+
+    if run.status != "RUNNING" or not target.driven():
+        return ""
+    unfinished = takewhile(lambda job: in_words(job) == "ready", job_rows(target.jobs))
+    job = next((job for job in unfinished if job.get("execution") == run.arn), None)
+    return f"{job['job_id']}: {words.step(job)}" if job else ""
+
+
 def _run_lines(run: Run, target: Target) -> list[tuple[str, Any]]:
     status, _ = words.run(run, working=target.driven())
     return [
@@ -272,6 +320,7 @@ def _run_lines(run: Run, target: Target) -> list[tuple[str, Any]]:
         ("status", f"{status}: mangavid run goes on with it" if status == "stopped" else status),
         ("started", output.moment(run.started)),
         ("took", _took(run, target.clock.now())),
+        ("at work on", _at_work(run, target)),
         ("sources", "\n".join(run.sources)),
         ("made", "\n".join(run.made)),
         ("failed", "\n".join(run.failed)),

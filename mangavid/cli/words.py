@@ -101,8 +101,19 @@ def step(item: Item) -> str:
     """What a job that is under way is in, and how far; or what is next for it."""
     name = WAITED_FOR.get(_NEXT.get(str(item["status"]), ""), "")
     checkpoint = item.get("ckpt") or {}
-    total = checkpoint.get("total", 0) if item["status"] in ("rendering", "uploading") else 0
-    return f"{name}, {checkpoint['done'] * 100 // total} %" if total else name
+    total = checkpoint.get("total", 0) if dispatched(item) else 0
+    told = [name, f"{checkpoint['done'] * 100 // total} %"] if total else [name] if name else []
+    return ", ".join([*told, f"attempt {attempt(item)}"] if dispatched(item) and attempt(item) > 1 else told)
+
+
+def dispatched(item: Item) -> bool:
+    """Whether a worker was launched for the job, and is not done."""
+    return item["status"] in ("rendering", "uploading")
+
+
+def attempt(item: Item) -> int:
+    """Which attempt its wait for a worker is."""
+    return int(item.get("sfn_retry", 0)) + 1
 
 
 def run(found: Run, *, working: bool) -> tuple[str, str]:

@@ -228,6 +228,7 @@ def retry_failed(jobs: Jobs, clock: Clock) -> list[Item]:
     return [retry(jobs, clock, str(item["job_id"])) for item in list(jobs.by_status(*FAILED))]
 
 
+<<<<<<< HEAD
 def withdraw(target: Target, name: str, *, delete: bool) -> tuple[Item, str]:
     """Take a job's video out of sight, or delete it, and block its chapter; the job as it is then, and what was done.
 
@@ -273,6 +274,24 @@ def allow_again(target: Target, name: str) -> Item:
 def _described_as_running(executions: Executions, arn: str) -> bool:
     found = _described(executions, arn)
     return found is not None and found.status == "RUNNING"
+=======
+def retry_run(jobs: Jobs, executions: Executions, clock: Clock, execution: Execution) -> list[Item]:
+    """Take up what an execution left: one that was stopped or broke goes on in the state where it ended (redrive).
+
+    One that came to its own end would only end again: of it, the jobs that failed are put back, and returned. Raises
+    BadInput where it runs, or left nothing.
+    """
+    if execution.status == "RUNNING":
+        raise BadInput(f"{execution.name} has not ended", hint="mangavid run goes on with it, unless it is at work now")
+    if execution.status != "SUCCEEDED" and execution.error != _ENDED_BY_FAILURES:
+        executions.redrive(execution.arn)
+        return []
+    failed = sorted((jobs.get(keys.run_item(execution.name)) or {}).get("failed", ()))
+    again = [name for name in failed if (jobs.get(keys.job_item(name)) or {}).get("status") in FAILED]
+    if not again:
+        raise BadInput(f"of {execution.name} nothing is left to try again", hint="mangavid run begins a new run")
+    return [retry(jobs, clock, name) for name in again]
+>>>>>>> 767f14e (A Spot machine is replaced within 30 s of its notice, measured; what a trial of the commands on AWS found is mended)
 
 
 def _instead(job: Item) -> str:

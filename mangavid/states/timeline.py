@@ -2,7 +2,7 @@
 
 Reads events in the shape of GetExecutionHistory, from AWS Step Functions or the local engine. An event belongs to the
 visit that the event before it (``previousEventId``, which may be left out: then the one before) belongs to; entering a
-state begins a new visit.
+state begins a new visit. An execution's end belongs to none, so what follows a redrive is of the visit that it cut off.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Failure(msgspec.Struct, kw_only=True):
 class Visit(msgspec.Struct, kw_only=True):
     """One stay in a state. ``seconds`` runs to now where it is not over; ``video`` counts from 1, before it is 0.
 
+    ``idle``: seconds for which its execution had ended, before it was redriven; they are not in ``seconds``.
     ``input`` and ``output`` are there only where they were asked for, and are known.
     """
 
@@ -48,6 +49,7 @@ class Visit(msgspec.Struct, kw_only=True):
     job_id: str = ""
     ended: datetime | None = None
     seconds: float = 0.0
+    idle: float = 0.0
     attempts: int = 0
     outcome: Outcome = "running"
     failures: list[Failure] = []
@@ -64,11 +66,12 @@ def visits(events: Iterable[Item], *, now: datetime, data: bool = False) -> Iter
     """The same one by one: a video's are told when the next one begins, if they are over, and are not kept."""
     groups: deque[list[Visit]] = deque([[]])
     owner: dict[int, Visit] = {}
+    cut_off: Visit | None = None
     video = 0
     for event in events:
         kind = str(event["type"])
         at = event["timestamp"]
-        visit = owner.get(event.get("previousEventId", event["id"] - 1))
+        visit = owner.get(event.get("previousEventId", event["id"] - 1), cut_off)
         if kind.endswith("StateEntered"):
             details = event.get("stateEnteredEventDetails", {})
             name = str(details.get("name", ""))
@@ -86,7 +89,7 @@ def visits(events: Iterable[Item], *, now: datetime, data: bool = False) -> Iter
             groups[-1].append(visit)
         elif kind.startswith("Execution"):
             if kind not in ("ExecutionStarted", "ExecutionRedriven"):
-                _end_all([one for group in groups for one in group], kind, at)
+                cut_off = _end_all([one for group in groups for one in group], kind, at)
         elif visit is not None:
             _tell(visit, kind, event, at, data)
         if visit is not None:
@@ -99,7 +102,7 @@ def _told(group: list[Visit], now: datetime) -> list[Visit]:
     """A video's visits as they are told. Its job is known once its chapter was fetched; its first row gets it too."""
     job_id = next((visit.job_id for visit in group if visit.video and visit.job_id), "")
     for visit in group:
-        visit.seconds = max(0.0, ((visit.ended or now) - visit.started).total_seconds())
+        visit.seconds = max(0.0, ((visit.ended or now) - visit.started).total_seconds() - visit.idle)
         visit.job_id = visit.job_id or (job_id if visit.video else "")
     return group
 
@@ -113,6 +116,9 @@ def _tell(visit: Visit, kind: str, event: Item, at: datetime, data: bool) -> Non
         if data:
             visit.output = _document(details.get("output"))
     elif kind in _ATTEMPT:
+        if visit.ended is not None:  # the execution had ended here, and was redriven
+            visit.idle += (at - visit.ended).total_seconds()
+            visit.ended, visit.outcome = None, "running"
         visit.attempts += 1
         if visit.failures and visit.failures[-1].waited is None:
             visit.failures[-1].waited = max(0.0, (at - visit.failures[-1].at).total_seconds())
@@ -123,15 +129,18 @@ def _tell(visit: Visit, kind: str, event: Item, at: datetime, data: bool) -> Non
         visit.failures.append(Failure(attempt=max(1, visit.attempts), at=at, error=error, cause=cause))
 
 
-def _end_all(visits: list[Visit], kind: str, at: datetime) -> None:
-    """The execution is over: so is every visit that had not been left."""
+def _end_all(visits: list[Visit], kind: str, at: datetime) -> Visit | None:
+    """The execution is over: so is every visit that had not been left. The last of these."""
+    cut_off = None
     for visit in visits:
         if visit.ended is None:
+            cut_off = visit
             visit.ended = at
             if kind == "ExecutionSucceeded" or visit.kind == "Succeed":
                 visit.outcome = "succeeded"
             else:
                 visit.outcome = "stopped" if kind == "ExecutionAborted" else "failed"
+    return cut_off
 
 
 def _details(event: Item) -> dict[str, Any]:

@@ -82,7 +82,9 @@ class Watch:
         told = (int(checkpoint.get("done", 0)), int(checkpoint.get("total", 0)))
         if told != self._told and told[1]:
             self._told = told
-            self._emit("progress", done=told[0], total=told[1], unit=WORKERS[self._state])
+            unit, now = WORKERS[self._state], self._target.clock.now()
+            worked = max(0.0, (now - (self._since or now)).total_seconds())
+            self._emit("progress", done=told[0], total=told[1], unit=unit, seconds=worked)
         return job
 
     @property

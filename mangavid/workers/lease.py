@@ -7,6 +7,7 @@ the work asks ``check()`` before each irreversible act.
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import threading
 from collections.abc import Callable, Mapping
@@ -26,7 +27,8 @@ class Lease:
     """Claim with ``claim()``, then use as a context manager around the work.
 
     ``notice`` says why the machine is being taken away, or None; it is asked every second or so. ``on_lost`` ends this
-    process where the work has not stopped by itself 50 s after the lease was lost. ``log`` is told what a person who
+    process where the work has not stopped by itself 50 s after the lease was lost. ``drain_seconds``: how long what is
+    in hand may take once a notice came, where nothing else ends it. ``log`` is told what a person who
     looks for the reason should know, as level and text: drains, heartbeats that failed, why the lease was lost, and,
     with the error's name, why the work failed.
     """
@@ -43,6 +45,7 @@ class Lease:
         on_lost: Callable[[], None] = lambda: None,
         log: Callable[..., None] = lambda _level, _text, **_fields: None,
         keep_token: bool = False,
+        drain_seconds: float = math.inf,
     ) -> None:
         self._target = target
         self.job_id = job_id
@@ -53,6 +56,8 @@ class Lease:
         self._on_lost = on_lost
         self._log = log
         self._keep_token = keep_token
+        self._drain_seconds = drain_seconds
+        self._drained_by = math.inf
         self._token = ""
         #: Whether it was answered that the work failed.
         self.failed = False
@@ -119,6 +124,11 @@ class Lease:
             self._beat()
         if self.job().epoch != self.epoch:
             raise self._lose(f"{self.job_id} has moved on from epoch {self.epoch}")
+
+    @property
+    def overdue(self) -> bool:
+        """Whether what is in hand has had its time since the notice: it is left to who comes after."""
+        return self._target.clock.monotonic() > self._drained_by
 
     def checkpoint(self, done: int, total: int) -> None:
         """Raises LeaseLost where the epoch has moved on."""
@@ -218,6 +228,7 @@ class Lease:
         while not self._stop.wait(1.0):
             reason = self._notice()
             if reason and not self.draining.is_set():
+                self._drained_by = clock.monotonic() + self._drain_seconds
                 self.draining.set()
                 self._log("warning", f"drains: {reason}")
             now = clock.monotonic()

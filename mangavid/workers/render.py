@@ -34,7 +34,7 @@ _BYTES_A_SECOND = 4_000_000
 
 
 class _Drained(Exception):
-    """The machine is being taken away; what was in hand is stored."""
+    """The machine is being taken away: what was in hand is stored, or took too long; and that is answered."""
 
 
 def render(target: Target, lease: Lease, *, encoders: int) -> None:
@@ -48,10 +48,8 @@ def render(target: Target, lease: Lease, *, encoders: int) -> None:
             with Encoders(encoders) as pool, lease, tempfile.TemporaryDirectory(prefix="mangavid-render-") as work:
                 _Render(target, lease, pool, Path(work)).go()
         lease.succeed()
-    except LeaseLost:
+    except (LeaseLost, _Drained):
         return
-    except _Drained:
-        lease.give_up("the renderer's machine is being taken away")
     except MangavidError as problem:
         lease.fail(type(problem).__name__, told(problem))
 
@@ -87,7 +85,12 @@ class _Render:
         with ThreadPoolExecutor(1, thread_name_prefix="aside") as aside:
             sound = aside.submit(self._soundtrack, plan, speech)
             picture = aside.submit(_thumbnail, chapter, script, pages)
-            self._segments(plan, pages, sound)
+            try:
+                self._segments(plan, pages, sound)
+            except _Drained:
+                # Now, not when this block has waited for the soundtrack: a replacement takes its time to start.
+                self._lease.give_up("the renderer's machine is being taken away")
+                raise
             soundtrack, measured = sound.result()
             thumbnail = picture.result()
         self._finish(chapter, script, speech, plan, soundtrack, measured, thumbnail)
@@ -148,6 +151,8 @@ class _Render:
             raise LeaseLost("the lease was lost while rendering")
         if self._lease.draining.is_set():
             self._pool.drain()
+        if self._lease.overdue:
+            raise _Drained
         if sound.done():
             sound.result()
 

@@ -58,17 +58,28 @@ class StateMachines(StepFunctions):
         self.time.later(seconds)
 
     def _start(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
-        with self._client("stepfunctions") as states:
-            definition = json.loads(states.describe_state_machine(stateMachineArn=MACHINE)["definition"])
+        definition = self._deployed()
         self._executions = JournalExecutions(self._journal, self.time, definition, machine_arn=MACHINE)
         answer = super()._start(name, data)
+        self._drive(answer["executionArn"], definition)
+        return answer
+
+    def _redrive(self, arn: str) -> None:
+        super()._redrive(arn)
+        self._drive(arn, self._deployed())
+
+    def _deployed(self) -> dict[str, Any]:
+        with self._client("stepfunctions") as states:
+            found: dict[str, Any] = json.loads(states.describe_state_machine(stateMachineArn=MACHINE)["definition"])
+            return found
+
+    def _drive(self, arn: str, definition: dict[str, Any]) -> None:
         functions = map(NAMES.function, MODULES)
         tasks = LambdaTasks({function: partial(self._invoke, function) for function in functions})
         engine = Engine(self._journal, definition, self.time, tasks, machine_arn=MACHINE)
-        run = partial(engine.run, answer["executionArn"], should_stop=self._stopping.is_set)
-        self._running.append(threading.Thread(target=run, name=name))
+        run = partial(engine.run, arn, should_stop=self._stopping.is_set)
+        self._running.append(threading.Thread(target=run, name=arn))
         self._running[-1].start()
-        return answer
 
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         with self._client("lambda") as functions:

@@ -93,7 +93,7 @@ class StepFunctions:
                 self._executions.stop(arn, error=asked.get("error", ""), cause=asked.get("cause", ""))
                 return {"stopDate": 0.0}
             case "RedriveExecution":
-                self._executions.redrive(arn)
+                self._redrive(arn)
                 return {"redriveDate": 0.0}
             case _:
                 raise AssertionError(f"{operation} is not part of this fake")
@@ -106,6 +106,9 @@ class StepFunctions:
             raise UsageError(f"ExecutionAlreadyExists: {known[0].arn}")
         arn = self._executions.start(name, data)
         return {"executionArn": arn, "startDate": _epoch(self._executions.describe(arn).started)}
+
+    def _redrive(self, arn: str) -> None:
+        self._executions.redrive(arn)
 
     def _described(self, arn: str) -> dict[str, Any]:
         one = self._executions.describe(arn)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from mangavid.aws import costs
 from mangavid.aws.stack.functions import SIZES
+from mangavid.ports import Step
 from mangavid.states.timeline import Failure, Visit
 
 START = datetime(2026, 11, 26, tzinfo=UTC)
@@ -47,6 +49,21 @@ def test_a_machine_is_paid_for_while_it_is_waited_for_and_a_choice_is_one_transi
     cost = costs.estimate([visit("WaitForRender", 1800.0), visit("QuotaChoice", 5.0, kind="Choice")])
     assert cost.machines == costs.MACHINE_HOUR["WaitForRender"] / 2
     assert (cost.transitions, cost.functions) == (2 * costs.TRANSITION, 0.0)
+
+
+def test_while_a_run_is_followed_the_cost_so_far_comes_with_what_a_machine_does() -> None:
+    so_far = costs.SoFar()
+
+    def told(what: Any, state: str, seconds: float = 0.0) -> str:
+        return so_far.told(Step(what=what, execution="run-1", state=state, seconds=seconds)).detail
+
+    assert told("entered", "FetchManga") == told("succeeded", "FetchManga", 2.0) == ""
+    assert told("entered", "WaitForRender") == ""
+    assert told("progress", "WaitForRender", 3600.0) == "about $0.15 so far"
+    assert told("retry", "WaitForRender", 5.0) == ""
+    assert told("progress", "WaitForRender", 7200.0) == "about $0.30 so far", "the state's own time is told, not added"
+    assert told("succeeded", "WaitForRender", 7200.0) == "about $0.30 so far"
+    assert told("succeeded", "WaitForUpload", 36_000.0) == "about $0.45 so far"
 
 
 @pytest.mark.parametrize(

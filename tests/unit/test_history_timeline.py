@@ -156,6 +156,23 @@ def test_a_redrive_ends_nothing() -> None:
     assert visit.outcome == "succeeded"
 
 
+def test_a_state_that_was_redriven_goes_on_and_the_time_between_is_not_its_own() -> None:
+    history = History()
+    history.add("TaskStateEntered", name="WaitForRender")
+    history.add("TaskScheduled")
+    history.add("ExecutionAborted", after=10.0, previous=0)
+    history.add("ExecutionRedriven", after=3600.0)
+    (stopped,) = history.visits()
+    assert (stopped.outcome, stopped.seconds) == ("stopped", 10.0)
+    history.add("TaskScheduled")
+    (working,) = history.visits()
+    assert (working.outcome, working.ended, working.attempts) == ("running", None, 2)
+    history.add("TaskSucceeded", after=5.0)
+    history.add("TaskStateExited", name="WaitForRender", output="{}")
+    (done,) = history.visits()
+    assert (done.outcome, done.seconds, done.idle) == ("succeeded", 15.0, 3600.0)
+
+
 def test_events_of_two_branches_go_to_the_state_they_belong_to() -> None:
     history = History()
     first = history.add("TaskStateEntered", name="A", previous=1)

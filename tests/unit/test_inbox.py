@@ -101,6 +101,18 @@ def test_a_narration_in_yaml_is_read_there_as_json(objects: S3Objects, tmp_path:
     assert sidecar is not None and sidecar.title == "Đêm rằm" and len(sidecar.narration) == 3
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_is_wrong_with_a_chapter_names_it_by_its_key(objects: S3Objects, tmp_path: Path, beside: bool) -> None:
+    objects.put("library/A/1.cbz", archive(tmp_path, **({} if beside else {"narration__json": "{no"})))
+    if beside:
+        objects.put("library/A/1.narration.json", b"{no")
+    source = BucketLibrary(objects, tmp_path / "l", named=("library/A/1.cbz",))
+    with pytest.raises(BadSidecar) as wrong:
+        source.fetch(next(source.find()))
+    assert str(wrong.value).startswith(f"library/A/1.{'narration.json' if beside else 'cbz'}")
+    assert str(tmp_path) not in str(wrong.value)
+
+
 def test_another_narration_is_another_chapter_to_fetch(objects: S3Objects, tmp_path: Path) -> None:
     file = archive(tmp_path)
     plain = put(objects, file)

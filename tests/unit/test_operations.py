@@ -368,3 +368,42 @@ def test_an_execution_is_listed_with_what_its_run_made(jobs: InMemoryJobs, execu
     late = msgspec.structs.replace(aborted, error="States.Timeout", cause="")
     assert operations.run_of(late, {"last_error": "BadImage"}).error == "States.Timeout"
     assert listed[0].made == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [("ABORTED", "Stopped"), ("TIMED_OUT", "States.Timeout"), ("FAILED", "States.Runtime")]
+)
+def test_an_execution_that_was_stopped_or_broke_is_redriven(
+    jobs: InMemoryJobs, executions: FakeExecutions, clock: FakeClock, status: str, error: str
+) -> None:
+    one = ended(executions, status, error)
+    assert operations.retry_run(jobs, executions, clock, one) == []
+    assert executions.describe(one.arn).status == "RUNNING"
+
+
+@pytest.mark.parametrize(("status", "error"), [("FAILED", "Aborted"), ("SUCCEEDED", None)])
+def test_of_an_execution_that_came_to_its_end_the_failed_jobs_are_put_back(
+    jobs: InMemoryJobs, executions: FakeExecutions, clock: FakeClock, status: str, error: str | None
+) -> None:
+    one = ended(executions, status, error)
+    put(jobs, "a", "failed", script_key="k")
+    put(jobs, "b", "cleaned")
+    put(jobs, "c", "failed")
+    jobs.change(Change(key=keys.run_item(one.name), set={"failed": frozenset({"a", "b"})}))
+    assert [(job["job_id"], job["status"]) for job in operations.retry_run(jobs, executions, clock, one)] == [
+        ("a", "scripted")
+    ]
+    assert executions.describe(one.arn).status == status, "a redrive would only end it again"
+    with pytest.raises(BadInput, match="nothing is left"):
+        operations.retry_run(jobs, executions, clock, one)
+
+
+def test_an_execution_that_runs_is_left_alone(jobs: InMemoryJobs, executions: FakeExecutions, clock: FakeClock) -> None:
+    with pytest.raises(BadInput, match="has not ended"):
+        operations.retry_run(jobs, executions, clock, next(executions.list()))
+
+
+def ended(executions: FakeExecutions, status: str, error: str | None) -> Execution:
+    one = next(executions.list())
+    executions.by_arn[one.arn] = msgspec.structs.replace(one, status=status, error=error)
+    return executions.by_arn[one.arn]

@@ -9,7 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given, settings
@@ -244,3 +244,14 @@ def test_a_duration_is_said_as_a_person_says_it(seconds: float, words: str) -> N
 def test_a_moment_that_is_no_time_stays_as_it_is() -> None:
     assert output.moment("yesterday") == "yesterday"
     assert len(output.moment("2026-11-23T08:00:00+00:00")) == len("2026-11-23 08:00:00")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7199, "1 h ago"), (86_400 * 40, "40 d ago")],
+)
+def test_an_age_has_one_unit(seconds: int, said: str) -> None:
+    now = datetime(2026, 11, 23, 15, 4, tzinfo=UTC)
+    assert output.ago(now - timedelta(seconds=seconds), now) == said
+    assert output.ago((now - timedelta(seconds=seconds)).isoformat(), now) == said
+    assert output.ago("no time", now) == "no time"

@@ -103,6 +103,11 @@ def test_a_state_that_is_not_waited_for_shows_only_where_it_goes_wrong() -> None
     assert shown([retried]) == "  Starting to render: No machine could be had to work on; again in 30 s\n"
 
 
+def test_an_attempt_that_is_told_when_it_is_followed_has_no_wait_left() -> None:
+    again = step("retry", "WaitForRender", error="SpotInterrupted", detail="the machine goes", **CHAPTER)
+    assert "  Rendering: the machine goes; again now\n" in shown([again])
+
+
 def test_a_failure_of_which_the_end_says_nothing_is_told_at_once_and_short() -> None:
     failed = step("failed", "Cleanup", error="UpstreamUnavailable", detail="a" * 200 + "\nb\nand 4 more problems")
     assert shown([failed]) == f"  Tidying up: failed: {'a' * 99}… (+5 more)\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,17 @@ import pytest
 
 from mangavid import keys, protocol
 from mangavid.errors import AuthError, LeaseLost, UpstreamUnavailable, YouTubeQuotaError
-from mangavid.states import fetcher, scriptgen, start_renderer, start_uploader, ttsgen, uploader_callback
+from mangavid.states import (
+    fetcher,
+    renderer_callback,
+    scriptgen,
+    start_renderer,
+    start_uploader,
+    ttsgen,
+    uploader_callback,
+)
+from mangavid.video import pool
+from mangavid.workers import render as renderer
 from mangavid.workers.lease import Lease
 from mangavid.workers.upload import upload
 from tests.fakes.world import World, make_world
@@ -151,6 +162,76 @@ def test_a_notice_sets_the_lease_draining(world: World) -> None:
         gone.append("Spot notice")
         assert lease.draining.wait(5)
     assert not lease.lost.is_set()
+
+
+# --- the renderer, whose machine is taken away ---
+
+
+class Endless:
+    """Stands for the pool of encoders: one segment, that never ends."""
+
+    def __init__(self, count: int) -> None:
+        self.handed_out = True
+
+    def __enter__(self) -> Endless:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def drain(self) -> None:
+        self.handed_out = False
+
+    def run(self, jobs: list[Any], *, on_frames: Callable[[Any, int], None], **_: object) -> list[Any]:
+        while True:
+            on_frames(jobs[0], 1)
+            time.sleep(0.001)
+
+
+def to_render(world: World, **more: Any) -> Lease:
+    """A job that is narrated, its token attached, and a renderer's lease on it."""
+    event = world.begin()
+    call = {**event, "job_id": str(fetcher.handle(world.target, event)["job_id"])}
+    for state in (scriptgen, ttsgen, start_renderer):
+        state.handle(world.target, call)
+    renderer_callback.handle(world.target, {**call, "token": TOKEN, "retry": 0})
+    world.callbacks.open.add(TOKEN)
+    return Lease(world.target, call["job_id"], "render", world.job(call["job_id"]).epoch, owner="me", **more)
+
+
+def test_a_segment_that_takes_too_long_and_a_soundtrack_do_not_hold_up_that_the_machine_goes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    fail = world.callbacks.failure
+
+    def failure(token: str, error: str, cause: str) -> None:
+        fail(token, error, cause)
+        answered.set()
+
+    def soundtrack(*_: object) -> None:
+        assert answered.wait(10)
+
+    monkeypatch.setattr(world.callbacks, "failure", failure)
+    monkeypatch.setattr(pool, "Encoders", Endless)
+    monkeypatch.setattr(renderer._Render, "_soundtrack", soundtrack)
+    monkeypatch.setattr(renderer, "_thumbnail", lambda *_: b"")
+    lease = to_render(world, notice=lambda: "Spot notice", drain_seconds=protocol.DRAIN_SECONDS)
+    late = threading.Thread(target=lambda: lease.draining.wait(10) and world.clock.advance(protocol.DRAIN_SECONDS + 1))
+    late.start()
+    renderer.render(world.target, lease, encoders=1)
+    late.join()
+    assert world.job(lease.job_id).last_interruption == "SpotInterrupted"
+    assert [answer[:3] for answer in world.callbacks.answers] == [("failure", TOKEN, "SpotInterrupted")]
+    assert not lease.lost.is_set()
+
+
+def test_without_a_limit_what_is_in_hand_has_all_the_time_it_takes(world: World) -> None:
+    lease = to_render(world, notice=lambda: "the run ends")
+    lease.claim()
+    with lease:
+        assert lease.draining.wait(5)
+        world.clock.advance(protocol.FRESH_SECONDS)
+        assert not lease.overdue
 
 
 # --- the uploader ---
