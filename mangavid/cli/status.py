@@ -222,6 +222,8 @@ def _onwards(job: Item, target: Target) -> str:
             from mangavid.cli.run import to_watch
 
             return to_watch(_text(job, "published"), target.objects)
+        case "withdrawn":
+            return f"To let it be made again: mangavid takedown {job['job_id']} --undo"
         case "awaiting_upload":
             return "It is published first once the quota resets: mangavid quota"
         case _ if status == "working":

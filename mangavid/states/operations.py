@@ -228,7 +228,6 @@ def retry_failed(jobs: Jobs, clock: Clock) -> list[Item]:
     return [retry(jobs, clock, str(item["job_id"])) for item in list(jobs.by_status(*FAILED))]
 
 
-<<<<<<< HEAD
 def withdraw(target: Target, name: str, *, delete: bool) -> tuple[Item, str]:
     """Take a job's video out of sight, or delete it, and block its chapter; the job as it is then, and what was done.
 
@@ -274,7 +273,8 @@ def allow_again(target: Target, name: str) -> Item:
 def _described_as_running(executions: Executions, arn: str) -> bool:
     found = _described(executions, arn)
     return found is not None and found.status == "RUNNING"
-=======
+
+
 def retry_run(jobs: Jobs, executions: Executions, clock: Clock, execution: Execution) -> list[Item]:
     """Take up what an execution left: one that was stopped or broke goes on in the state where it ended (redrive).
 
@@ -291,7 +291,6 @@ def retry_run(jobs: Jobs, executions: Executions, clock: Clock, execution: Execu
     if not again:
         raise BadInput(f"of {execution.name} nothing is left to try again", hint="mangavid run begins a new run")
     return [retry(jobs, clock, name) for name in again]
->>>>>>> 767f14e (A Spot machine is replaced within 30 s of its notice, measured; what a trial of the commands on AWS found is mended)
 
 
 def _instead(job: Item) -> str:

@@ -263,6 +263,7 @@ def test_status_shows_jobs_and_what_to_do_about_those_that_failed(cli: Run, home
         ("interrupted", {}, "To go on with it: mangavid run"),
         ("rendering", {}, "To go on with it: mangavid run"),
         ("awaiting_upload", {}, "mangavid quota"),
+        ("withdrawn", {}, "mangavid takedown a-1 --undo"),
         ("cleaned", {"published": "/videos/it's.mp4"}, """open '/videos/it'"'"'s.mp4'"""),
         ("cleaned", {"published": "https://youtu.be/x"}, "To watch it: https://youtu.be/x"),
         ("cleaned", {"published": "s3://bucket/a/video.mp4"}, "aws s3 cp s3://bucket/a/video.mp4 ."),
