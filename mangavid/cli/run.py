@@ -155,7 +155,8 @@ def _made(made: Made) -> None:
     output.write()
     output.write(f"{made.title}{length}{': was made before' if made.existed else ''}")
     for word in ("video", "captions", "thumbnail", "metadata"):
-        output.write(f"  {word.ljust(9)}  {getattr(made, word)}")
+        if where := getattr(made, word):
+            output.write(f"  {word.ljust(9)}  {where}")
 
 
 def _failed(failed: Failed) -> None:

@@ -111,7 +111,7 @@ def exit_code(made: Sequence[Made], failed: Sequence[Failed], *, reached: bool, 
         return Interrupted.exit_code
     if failed:
         codes = {cls.exit_code if (cls := by_name(one.error)) else 4 for one in failed}
-        return codes.pop() if len(codes) == 1 and codes <= {3, 6, 7} else 4
+        return codes.pop() if len(codes) == 1 and codes <= {3, 5, 6, 7} else 4
     return 5 if reached else 0
 
 
@@ -136,7 +136,11 @@ def _made(job: Job, *, existed: bool) -> Made:
 
 
 def _files(job: Job) -> dict[str, str]:
-    """Where the four files are: beside each other in a folder, or each under its key in the bucket."""
+    """Where the four files are: beside each other in a folder, or each under its key in the bucket. Of a video that was
+    published at an address there is only that.
+    """
+    if job.published.startswith("https://"):
+        return {**dict.fromkeys(keys.FILES, ""), "video": job.published}
     if job.published.startswith("s3://") and job.rendered is not None:
         bucket = job.published.removeprefix("s3://").partition("/")[0]
         return {kind: f"s3://{bucket}/{getattr(job.rendered, kind).key}" for kind in keys.FILES}
