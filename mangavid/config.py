@@ -15,7 +15,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all sections."""
 
 
-_URL = r"^https?://[^\s/?#]+[^\s?#]*\Z"
+_URL = r"^https?://[^\s/?#@]+(?:/[^\s?#]*)?\Z"
 
 
 class Quota(Section, frozen=True):
@@ -52,7 +52,7 @@ class Source(Section, frozen=True):
     ] = "auto"
     languages: Annotated[
         tuple[str, ...],
-        Meta(description="Languages of chapters from the network, the first that there is being taken."),
+        Meta(min_length=1, description="Languages of chapters from the network, the first that there is being taken."),
     ] = ("vi", "en")
 
 

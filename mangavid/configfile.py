@@ -240,7 +240,8 @@ def _checked(setting: Setting, given: _Given, problems: list[str]) -> Any:
     try:
         converted = msgspec.convert(value, setting.type, strict=not given.text)
     except (msgspec.ValidationError, ValueError):
-        problems.append(f"{given.origin}: {setting.key}: {shown(value)} {_why(setting, value)}")
+        said = f"[{', '.join(str(one) for one in value)}]"[:80] if isinstance(value, list) else ""
+        problems.append(f"{given.origin}: {setting.key}: {shown(said)[1:-1] or shown(value)} {_why(setting, value)}")
         return msgspec.UNSET
     if setting.key not in PATHS or not converted or converted in NOT_PATHS.get(setting.key, ()):
         return converted

@@ -98,6 +98,7 @@ class ScriptInvalid(JobFailed):
 
 class ScriptRefused(JobFailed):
     summary = "The writer refused to write about this chapter."
+    default_hint = "it is not asked again; another writer.model may, or write a narration yourself (docs/sidecar.md)"
 
 
 class OverBudget(JobFailed):

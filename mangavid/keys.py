@@ -4,7 +4,7 @@ Objects of a job::
 
     jobs/<job_id>/pages/<sha256>.<ext>        a page, content-addressed
     jobs/<job_id>/pages/manifest.json         Chapter; written last, so its presence means the fetch is complete
-    jobs/<job_id>/pages/downloads/<name>      a page as a source on the network gave it, until the manifest is there
+    jobs/<job_id>/pages/downloads/<name>      a page as a source on the network gave it
     jobs/<job_id>/script/<inputs>.json        Script
     jobs/<job_id>/script/answers/<inputs>.json  what a model answered, with its cost
     jobs/<job_id>/audio/<inputs>.wav          one scene's speech
@@ -71,7 +71,7 @@ def answer(job: str, inputs: str) -> str:
 
 
 def download(job: str, name: str) -> str:
-    """A file as a source on the network gave it, kept until the chapter is in."""
+    """A file as a source on the network gave it: not asked for again after a kill."""
     return f"jobs/{job}/pages/downloads/{digest(name)}"
 
 

@@ -279,6 +279,8 @@ class Job(Struct, frozen=True):
     #: What was done to a published video since: thumbnail, captions, playlist, visibility.
     steps: frozenset[str] = frozenset()
     video_id: str = ""
+    #: Videos of this chapter that were published before it was made anew: not taken for the new one.
+    replaced: frozenset[str] = frozenset()
     published: str = ""
     quota_day: str = ""
     not_before: str = ""

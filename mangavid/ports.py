@@ -318,6 +318,8 @@ class Upload(Protocol):
     session: str
     #: Whether an upload of this job was ever begun, be it of another file: a video of it may be there.
     begun: bool
+    #: Ids of videos of this chapter that the new one takes the place of.
+    replaced: frozenset[str]
     #: Steps that were done since the video was there.
     steps: frozenset[str]
 

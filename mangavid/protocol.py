@@ -82,7 +82,7 @@ def claim(
     remove = ["error", "cause", "hint", "failed_in", "writer", "not_before", "token", "lease_owner"]
     if again:
         remove += ["rendered", "video_id", "published", "script_key", "speech_key", "session_uri", "session_sha256"]
-        remove += ["steps", "ckpt", "answers", "micros"]
+        remove += ["steps", "ckpt", "answers", "micros", "quota_day"]
         base["attempts"] = 0
     job = Change(
         key=keys.job_item(job_id),
@@ -96,6 +96,7 @@ def claim(
             "stalled": 0,
         },
         remove=remove,
+        add={"replaced": [str(old)]} if again and (old := (item or {}).get("video_id")) else {},
         when=held,
     )
     taken = Change(key=keys.run_item(run), set={"current": job_id}, add={"attempted": [job_id]}, plus={"iterations": 1})

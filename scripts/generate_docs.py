@@ -53,8 +53,8 @@ history of an execution and in `--json`. «again» marks causes from outside tha
 {codes}
 
 `mangavid run` may meet several errors. It leaves with 0 where at least one video was made, or was there already. Where
-every chapter failed, it leaves with 3, 6 or 7 if all failures have that code, else with 4. One that was stopped before
-it made a video, by `mangavid stop` or in AWS's console, leaves with 130.
+every chapter failed, it leaves with 3, 5, 6 or 7 if all failures have that code, else with 4. One that was stopped
+before it made a video, by `mangavid stop` or in AWS's console, leaves with 130.
 
 | code | error | what it says | again |
 |---|---|---|---|

@@ -23,8 +23,10 @@ class BucketPublisher:
     def finish(self, upload: Upload, video_id: str) -> None:
         """Nothing: the files are where they belong."""
 
-    def withdraw(self, video_id: str, *, delete: bool) -> str:  # noqa: ARG002 - neither can be done here
-        """Raises PublishError: they were never shown to anybody, and a worker may not delete finished videos."""
+    def withdraw(self, video_id: str, *, delete: bool) -> str:
+        """They were never shown to anybody. Raises PublishError for ``delete``: no worker may delete finished ones."""
+        if not delete:
+            return f"The files in s3://{self._bucket}/jobs/{video_id}/final/ are left: nobody but you sees them"
         raise PublishError(
             f"{video_id} was published into the bucket only, where nobody but you sees it",
             hint=f"aws s3 rm --recursive s3://{self._bucket}/jobs/{video_id}/final/ deletes it",

@@ -118,8 +118,11 @@ class _Run:
     def _there(self, item: Item) -> bool:
         """Whether a finished video is where it is wanted now; into a folder it is put again from the store."""
         job = job_of(item)
+        files = job.video_id == job.job_id
         if self._config.publisher.kind != "folder":
-            return bool(job.video_id)
+            return not files  # one that was made as files only is not published
+        if not files:
+            return True  # it was published, and stays where it is
         wanted = paths(self._videos, job.job_id)["video"]
         if Path(job.published) == wanted and wanted.is_file():
             return True

@@ -190,7 +190,7 @@ class YoutubePublisher:
         while True:
             upload.alive()
             for video in self._api.newest(playlist, pages, spend):
-                if found := _is_it(video, mark):
+                if (found := _is_it(video, mark)) and found not in upload.replaced:
                     if upload.begun and not upload.session:
                         upload.note("the video on YouTube is of an earlier rendering of this chapter")
                     return found

@@ -18,7 +18,7 @@ import msgspec
 
 from mangavid import keys, protocol
 from mangavid.config import Config
-from mangavid.errors import BadInput, ConditionFailed, SourceNotFound, UsageError
+from mangavid.errors import BadInput, ConditionFailed, ConfigError, SourceNotFound, UsageError
 from mangavid.models import JobState
 from mangavid.ports import Change, Clause, Clock, Execution, Executions, Item, Jobs, Target
 from mangavid.quota import next_reset, quota_day
@@ -231,8 +231,9 @@ def retry_failed(jobs: Jobs, clock: Clock) -> list[Item]:
 def withdraw(target: Target, name: str, *, delete: bool) -> tuple[Item, str]:
     """Take a job's video out of sight, or delete it, and block its chapter; the job as it is then, and what was done.
 
-    The chapter is blocked first: whatever becomes of the video, no run makes it again. Raises BadInput where a run is
-    at work on it, and what the publisher raises.
+    The chapter is blocked first: whatever becomes of the video, no run makes it again. Whoever may still be at work for
+    a run that has ended (a function, an uploader not yet told) is fenced off: neither brings it back. Raises BadInput
+    where a run is at work on it, ConfigError where it was published elsewhere, and what the publisher raises.
     """
     key = keys.job_item(name)
     item = target.jobs.get(key) or {}
@@ -243,7 +244,8 @@ def withdraw(target: Target, name: str, *, delete: bool) -> tuple[Item, str]:
     stamp = target.clock.now().isoformat(timespec="microseconds")
     blocked = Change(
         key=key,
-        set={"status": "withdrawn", "updated_at": stamp},
+        set={"status": "withdrawn", "execution": "", "updated_at": stamp},
+        plus={"epoch": 1},
         when=[(Clause("status", "eq", item.get("status")),)],
     )
     try:
@@ -252,16 +254,26 @@ def withdraw(target: Target, name: str, *, delete: bool) -> tuple[Item, str]:
         raise BadInput(f"{name} has changed at this moment", hint="the same command again") from None
     if not item.get("video_id"):
         return shown(item), "It has no video that was published"
+    # In files a job's video has the job's own id; one publisher's id means nothing to another, or something else.
+    kind = "folder" if item["video_id"] == name else "youtube"
+    if kind != target.config.publisher.kind:
+        raise ConfigError(
+            f"{name} is blocked, but its video was published with publisher.kind: {kind}, and the setting is"
+            f" {target.config.publisher.kind} now",
+            hint=f"MANGAVID_PUBLISHER_KIND={kind} mangavid takedown {name}",
+        )
     return shown(item), target.publisher().withdraw(str(item["video_id"]), delete=delete)
 
 
 def allow_again(target: Target, name: str) -> Item:
     """Let a chapter that was blocked be made again: as one that failed. Raises BadInput where it is not blocked."""
     stamp = target.clock.now().isoformat(timespec="microseconds")
+    old = (target.jobs.get(keys.job_item(name)) or {}).get("video_id")
     change = Change(
         key=keys.job_item(name),
         set={"status": "failed", "updated_at": stamp, "error": "", "cause": "it was taken down, and allowed again"},
-        remove=["video_id", "published", "session_uri", "session_sha256", "steps"],
+        remove=["video_id", "published", "quota_day", "session_uri", "session_sha256", "steps"],
+        add={"replaced": [str(old)]} if old else {},
         when=[(Clause("status", "eq", "withdrawn"),)],
     )
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mangavid import keys
+from mangavid.errors import BadInput
 from mangavid.ports import Change, Found, Item, Target
 from mangavid.products import job_of_found
 from mangavid.protocol import FINISHED
@@ -36,15 +37,20 @@ def sort_out(
     """``taken``: jobs made in this go already; ``there``: whether a finished job's video is where it should be.
 
     Of one that is unfinished nothing need be thrown away for ``again``: only what is made of the same inputs is used
-    again.
+    again. One that was taken down is left out; raises BadInput where there is no other.
     """
     wanted = Wanted()
+    blocked = ""
     taken = frozenset(taken)
     for found in named:
         job_id = job_of_found(found)
         if job_id in taken:
             continue
         item = target.jobs.get(keys.job_item(job_id)) or {}
+        if item.get("status") == "withdrawn":
+            note(f"{found.title} was taken down: it is not made again")
+            blocked = job_id
+            continue
         finished = item.get("status") in FINISHED
         if finished and not again:
             if not changed(found, item) and there(item):
@@ -54,6 +60,11 @@ def sort_out(
         if finished or (again and item and item.get("status") not in LEFT):
             wanted.remake.append(job_id)
         wanted.sources.append(found.ref)
+    if blocked and not (wanted.sources or wanted.existing or taken):
+        raise BadInput(
+            f"{blocked} was taken down: it is not made again",
+            hint=f"mangavid takedown {blocked} --undo lets it be made",
+        )
     return wanted
 
 

@@ -41,12 +41,14 @@ Boundaries = list[tuple[str, float, float]]
 
 
 class EdgeVoice:
-    """Speaks with edge-tts, one text at a time. ``key`` covers its version, the voice, rate, pitch, our reading rules.
+    """Speaks with edge-tts, which is asked for one text at a time.
 
-    MP3 comes some 25 to 50 ms late (the codec's delay), which is less than a caption shows.
+    ``key`` covers its version, the voice, rate, pitch, and our reading rules. MP3 comes some 25 to 50 ms late (the
+    codec's delay), which is less than a caption shows.
     """
 
-    at_once = 1
+    #: One asks while what the other was sent is decoded, looked at and stored; they never both ask.
+    at_once = 2
 
     def __init__(
         self,
@@ -94,28 +96,50 @@ class EdgeVoice:
                 f"Edge TTS could not speak «{shown(text, 60)}»: it is {len(said.text):,} characters long,"
                 f" more than {LONGEST:,}"
             )
-        with self._lock:  # the service drops or turns away who asks for several at once
-            if self._given_up is not None:
-                raise once_more(self._given_up)
-            try:
-                return tried(lambda: self._once(tokens, said), clock=self._clock, jitter=self._jitter, tries=tries)
-            except Again as problem:
-                often = "once" if tries == 1 else f"{tries} times"
-                message = f"Edge TTS did not speak «{shown(text, 60)}», tried {often}: {problem}"
-                self._given_up = TtsUnavailable(message, hint=problem.hint or _UPDATE_HINT)
-            except (TtsUnavailable, ConfigError) as problem:
-                self._given_up = problem
-            raise self._given_up
 
-    def _once(self, tokens: tuple[Token, ...], said: align.Line) -> Utterance:
-        """One try. Raises Again, TtsUnavailable, ConfigError."""
+        def once() -> Utterance:
+            """The lock is held, and stays so where this raises: nobody asks while the next try is waited for."""
+            if self._given_up is not None:  # by the other thread, while this one looked at what came
+                raise once_more(self._given_up)
+            came = self._ask(said.text, self._most_bytes(said))
+            self._lock.release()
+            try:
+                return self._looked_at(tokens, said, *came)
+            except BaseException:
+                self._lock.acquire()
+                raise
+
+        self._lock.acquire()  # the service drops or turns away who asks for several at once
+        try:
+            return self._tried(once, text, tries)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _tried(self, once: Callable[[], Utterance], text: str, tries: int) -> Utterance:
+        try:
+            return tried(once, clock=self._clock, jitter=self._jitter, tries=tries)
+        except Again as problem:
+            often = "once" if tries == 1 else f"{tries} times"
+            message = f"Edge TTS did not speak «{shown(text, 60)}», tried {often}: {problem}"
+            self._given_up = TtsUnavailable(message, hint=problem.hint or _UPDATE_HINT)
+        except (TtsUnavailable, ConfigError) as problem:
+            self._given_up = problem
+        raise self._given_up
+
+    def _most_bytes(self, said: align.Line) -> int:
+        from mangavid.voices import checked
+
+        return round(checked.longest(said.text, self._pace) * _BYTES_A_SECOND)
+
+    def _looked_at(self, tokens: tuple[Token, ...], said: align.Line, mp3: bytes, heard: Boundaries) -> Utterance:
+        """What came, if it is to be believed. Raises Again."""
         from mangavid.voices import checked, decoded
 
-        most = checked.longest(said.text, self._pace)
-        mp3, heard = self._ask(said.text, round(most * _BYTES_A_SECOND))
         try:
             if decoded.container(mp3) != "mp3":
                 raise checked.Unfit("what came is no MP3")
+            most = checked.longest(said.text, self._pace)
             samples = decoded.decode(mp3, most=most + 1.0, constant=True)
             events, end = _believed(said, heard, len(samples) / 48_000)
             return checked.utterance(samples, tokens, said, words_per_minute=self._pace, events=events, end=end)

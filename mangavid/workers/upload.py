@@ -61,6 +61,7 @@ class LeasedUpload:
         self.job_id = job.job_id
         self.rendered = rendered
         self.begun = bool(job.session_uri)
+        self.replaced = job.replaced
         # What was begun with another file can't be gone on with.
         self.session = job.session_uri if job.session_sha256 == rendered.video.sha256 else ""
         self._known = job.session_uri
@@ -107,6 +108,9 @@ class LeasedUpload:
     def done(self, step: str) -> None:
         self._lease.commit(protocol.step_done(self.job_id, self._lease.epoch, step))
         self.steps |= {step}
+        # A step is an advance, too: whoever takes over from here has not been started in vain.
+        sent = -(-self.rendered.video.bytes >> 20)
+        self._lease.checkpoint(sent + len(self.steps), sent + len(self.steps))
 
     def note(self, text: str) -> None:
         notes = self._lease.job().notes

@@ -6,7 +6,7 @@ import importlib
 import sys
 
 #: Benchmarks by name: modules with ``main(arguments) -> exit code``; the docstring's first line is shown.
-BENCHES = ("render", "demo", "startup", "package", "deploy", "scale", "spot")
+BENCHES = ("render", "demo", "startup", "package", "deploy", "scale", "services", "spot")
 
 
 def main(arguments: list[str]) -> int:

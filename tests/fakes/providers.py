@@ -114,6 +114,7 @@ class StandingUpload:
         self.fetch = fetch
         self.session = ""
         self.begun = False
+        self.replaced: frozenset[str] = frozenset()
         self.steps: frozenset[str] = frozenset()
         self.units = self.inserts = 0
         self.notes: list[str] = []

@@ -118,6 +118,7 @@ class FileUpload:
     def _read(self) -> None:
         known = self.known()
         self.begun = bool(known.get("session"))
+        self.replaced = frozenset(known.get("replaced", ()))
         self.session = known.get("session", "") if known.get("sha256") == self.rendered.video.sha256 else ""
         self.steps = frozenset(known.get("steps", []))
 

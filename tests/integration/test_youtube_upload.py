@@ -257,6 +257,15 @@ def test_an_upload_begun_with_an_earlier_file_gives_that_video_and_a_note(desk: 
     assert desk.fake.count("videos.insert") == 1
 
 
+def test_a_video_that_the_new_one_takes_the_place_of_is_not_taken_for_it(desk: Desk) -> None:
+    first = published(desk)
+    upload = desk.upload()
+    upload.remember(sha256="another", replaced=[first])
+    assert desk.publisher().publish(upload).video_id != first
+    assert desk.fake.count("videos.insert") == 2
+    assert upload.notes == []
+
+
 def test_the_mark_is_found_behind_hundreds_of_other_videos(desk: Desk) -> None:
     first = published(desk)
     desk.fake.data.others(333)

@@ -42,3 +42,9 @@ def test_what_the_run_recorded_is_told_and_not_how_the_state_machine_ended(world
     outcome = ended(world, "FAILED", "Aborted", "The run met only failures")
     assert [(one.error, one.cause) for one in outcome.failed] == [("AuthError", "no right")]
     assert outcome.exit_code == 7
+
+
+def test_a_run_whose_budget_is_used_up_leaves_like_one_over_quota(world: World) -> None:
+    facts = {"last_failure": "2026-11-26", "last_error": "BudgetReached", "last_cause": "no money left"}
+    world.jobs.change(Change(key=keys.run_item("run-1"), set=facts))
+    assert ended(world, "SUCCEEDED").exit_code == 5

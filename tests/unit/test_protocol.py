@@ -210,3 +210,20 @@ def test_a_worker_fences_itself_before_its_token_expires() -> None:
         assert expires > protocol.TOKEN_WAIT_SECONDS
         assert 2 * protocol.HEARTBEAT_SECONDS < protocol.FENCE_SECONDS
         assert expires < protocol.WATCHDOG_SECONDS <= 2 * expires
+
+
+def test_a_chapter_made_anew_remembers_the_video_that_is_replaced() -> None:
+    finished = {
+        **ITEM,
+        "status": "cleaned",
+        "video_id": "v1",
+        "quota_day": "d",
+        "session_uri": "S",
+        "steps": {"captions"},
+    }
+    job, _ = protocol.claim(finished, "j", run="r", execution="arn:new", fields={}, now="2", again=True)
+    taken = after(job, finished)
+    assert taken["replaced"] == {"v1"}
+    assert not {"video_id", "quota_day", "session_uri", "steps"} & taken.keys()
+    plain, _ = protocol.claim(ITEM, "j", run="r", execution="arn:new", fields={}, now="2", again=True)
+    assert "replaced" not in after(plain, ITEM)

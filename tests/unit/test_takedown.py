@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from mangavid.errors import BadInput, UpstreamUnavailable
+from mangavid import keys, protocol
+from mangavid.config import Config
+from mangavid.config import Publisher as PublisherSettings
+from mangavid.errors import BadInput, ConditionFailed, ConfigError, UpstreamUnavailable
 from mangavid.ports import Publisher
 from mangavid.states import fetcher, operations
+from mangavid.states.wanted import sort_out
 from tests.fakes.world import World, make_world
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return make_world(tmp_path, "a", "b")
+    return make_world(tmp_path, "a", "b", config=Config(publisher=PublisherSettings(kind="youtube")))
 
 
 def published(world: World) -> str:
@@ -79,3 +83,60 @@ def test_one_that_is_allowed_again_is_made_like_one_that_failed(world: World) ->
     taken = fetcher.handle(world.target, world.begin("run-2", sources=["/shelf/a"], counted=False))
     assert taken["job_id"] == job_id
     assert world.job(job_id).video_id == ""
+    assert world.job(job_id).replaced == {"v1"}, "the new video is not the old one"
+
+
+def test_who_still_works_for_a_run_that_was_stopped_brings_a_blocked_chapter_not_back(world: World) -> None:
+    event = world.begin()
+    job_id = str(fetcher.handle(world.target, event)["job_id"])
+    world.set_job(job_id, status="uploading", phase="upload", epoch=4)
+    world.executions.stop(event["execution"], error="Stopped", cause="")
+    operations.withdraw(world.target, job_id, delete=False)
+    late = world.target.clock.now().isoformat()
+    job = world.job(job_id)
+    failure = {"entered": "e", "error": "JobFailed", "cause": "", "hint": "", "failed_in": "", "now": late}
+    for change in (
+        protocol.advance(job_id, event["execution"], "scripted", late),
+        protocol.begin_upload(job, 4, "https://session", "0" * 64, "", late),
+        protocol.await_upload(job_id, 4, "2026-11-26", late, late)[0],
+        protocol.record_failure(
+            world.jobs.get(keys.job_item(job_id)), job_id, run="run-1", execution=event["execution"], **failure
+        )[1],
+    ):
+        with pytest.raises(ConditionFailed):
+            world.jobs.change(change)
+    assert (job.status, job.epoch) == ("withdrawn", 5), "an uploader that looks whether it is the one finds it is not"
+
+
+@pytest.mark.parametrize(("kind", "own"), [("youtube", True), ("folder", False)])
+def test_a_video_is_not_looked_for_where_it_was_never_published(tmp_path: Path, kind: str, own: bool) -> None:
+    world = make_world(tmp_path, "a", config=Config(publisher=PublisherSettings(kind=kind)))  # type: ignore[arg-type]
+    job_id = published(world)
+    world.set_job(job_id, video_id=job_id if own else "v1")
+    with pytest.raises(ConfigError, match="is blocked, but its video was published with"):
+        operations.withdraw(world.target, job_id, delete=True)
+    assert (world.publisher.withdrawn, world.job(job_id).status) == ([], "withdrawn")
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_blocked_chapter_that_is_named_is_told_of(world: World, again: bool) -> None:
+    job_id = published(world)
+    operations.withdraw(world.target, job_id, delete=False)
+    blocked, other = list(world.target.source({"sources": ["/shelf/a", "/shelf/b"]}).find())
+    with pytest.raises(BadInput, match="was taken down") as told:
+        sort_out(world.target, [blocked], again=again)
+    assert told.value.hint == f"mangavid takedown {job_id} --undo lets it be made"
+    notes: list[str] = []
+    wanted = sort_out(world.target, [blocked, other], again=again, note=notes.append)
+    assert (wanted.sources, wanted.remake, len(notes)) == ([other.ref], [], 1)
+
+
+def test_a_video_made_anew_counts_on_the_day_it_is_published(world: World) -> None:
+    job_id = published(world)
+    world.set_job(job_id, quota_day="2026-01-01", status="cleaned")
+    again = world.begin("run-2", sources=["/shelf/a"], again=frozenset({job_id}))
+    assert fetcher.handle(world.target, again)["job_id"] == job_id
+    assert world.job(job_id).quota_day == ""
+    world.set_job(job_id, quota_day="2026-01-01", status="withdrawn")
+    operations.allow_again(world.target, job_id)
+    assert world.job(job_id).quota_day == ""
