@@ -25,7 +25,7 @@ PACE = 190.0
 #: The most that such a text can weigh: 48 kHz, 16 bit, stereo, and a header.
 _BYTES_A_SECOND = 192_000
 _OPENAI = "https://api.openai.com/"
-_KEY_HINT = "mangavid secrets set openai; for another server: the key that it asks for"
+_KEY_HINT = "mangavid secrets set openai; for another server than the writer's: mangavid secrets set speech"
 _SETTINGS_HINT = "speech.base_url, speech.model and speech.voice name what is asked for"
 _NO_CREDIT = frozenset(("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"))
 #: Of a refused request: what its error says it was about, where that is a setting.
