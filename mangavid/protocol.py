@@ -265,10 +265,14 @@ def commit_upload(job: Job, video_id: str, published: str, quota_day: str, now: 
 
 
 def commit_finish(job_id: str, video_id: str, now: str) -> Change:
-    """All that belongs to a published video is done. As true as the video: needs no epoch."""
+    """All that belongs to a published video is done. As true as the video: needs no epoch.
+
+    The address its bytes went to is a secret that nobody needs any more.
+    """
     return Change(
         key=keys.job_item(job_id),
         set={"status": "uploaded", "updated_at": now},
+        remove=["session_uri", "session_sha256"],
         when=[_eq("video_id", video_id), (Clause("status", "ne", "cleaned"),), (Clause("status", "ne", "withdrawn"),)],
     )
 

@@ -73,6 +73,11 @@ def _writer(target: Target, *, live: bool) -> str:
     settings = target.config.writer
     if settings.kind == "offline":
         return "offline: sidecars, bubbles, or neutral lines"
+    if settings.words_least > settings.words_most:
+        raise ConfigError(
+            f"writer.words_least is {settings.words_least}, more than writer.words_most, {settings.words_most}",
+            hint="writer.words_least: 10, writer.words_most: 20",
+        )
     if not live:
         if settings.base_url.startswith("https:"):
             target.secrets.get(OPENAI_KEY)

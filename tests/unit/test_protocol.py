@@ -108,8 +108,10 @@ def test_a_video_is_recorded_where_none_is_or_the_same(known: str | None) -> Non
 
 
 def test_a_video_is_finished_once_it_is_recorded_and_while_nobody_withdrew_it() -> None:
-    there = {**ITEM, "video_id": "v"}
-    assert after(protocol.commit_finish("j", "v", "2"), there)["status"] == "uploaded"
+    there = {**ITEM, "video_id": "v", "session_uri": "S"}
+    finished = after(protocol.commit_finish("j", "v", "2"), there)
+    assert finished["status"] == "uploaded"
+    assert "session_uri" not in finished, "a secret that nobody needs any more"
     for other in ({"video_id": "another"}, {"video_id": ""}, {"status": "withdrawn"}, {"status": "cleaned"}):
         with pytest.raises(ConditionFailed):
             after(protocol.commit_finish("j", "v", "2"), {**there, **other})
