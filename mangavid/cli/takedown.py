@@ -15,7 +15,7 @@ def takedown(
     job: Annotated[str, typer.Argument(metavar="JOB", help="Its name, or how it begins.")],
     delete: Annotated[
         bool,
-        typer.Option("--delete", help="Delete the video; without this it is made private, and can be shown again."),
+        typer.Option("--delete", help="Delete the video; without this it is made private, and stays yours to show."),
     ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Let the chapter be made again.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -50,7 +51,7 @@ _ENDED_LONG_AGO = timedelta(hours=5)
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Stage:
+class Stage(ABC):
     """A scenario's run on one target. ``happened``: what really went wrong; ``wrongs``: what must not happen at all."""
 
     name = ""
@@ -88,22 +89,20 @@ class Stage:
 
     # --- what differs between the two ---
 
-    def handlers(self) -> Mapping[str, Handler]:
-        raise NotImplementedError
+    @abstractmethod
+    def handlers(self) -> Mapping[str, Handler]: ...
 
+    @abstractmethod
     def begin(self, name: str) -> str:
         """Start an execution as this target does."""
-        raise NotImplementedError
 
-    @contextmanager
-    def table_down(self) -> Iterator[None]:
+    @abstractmethod
+    def table_down(self) -> AbstractContextManager[None]:
         """What is asked of the table meanwhile fails."""
-        raise NotImplementedError
-        yield
 
+    @abstractmethod
     def watching(self, engine: Engine, name: str, arn: str) -> tuple[Callable[[Item], None], Callable[[], bool]]:
         """``on_event`` and ``should_stop`` of the engine."""
-        raise NotImplementedError
 
     # --- playing ---
 
@@ -303,9 +302,9 @@ class Stage:
             publisher=lambda: self.publisher,
         )
 
+    @abstractmethod
     def states_down(self) -> None:
         """The next call of Step Functions fails."""
-        raise NotImplementedError
 
     def refusals(self) -> Callable[[Phase, str], bool]:
         """Whether this launch of a phase's machine for a job meets no capacity."""
