@@ -114,6 +114,7 @@ def not_there(problem: BaseException) -> bool:
     cause = problem.__cause__ if isinstance(problem, MangavidError) else problem
     if isinstance(cause, boto.ClientError):
         return code_of(cause) in _NOT_THERE or _status(cause) == 501
+    # moto raises the first within this process; the second is what comes of a page in place of an answer.
     return isinstance(cause, NotImplementedError | ResponseParserError)
 
 

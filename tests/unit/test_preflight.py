@@ -43,7 +43,7 @@ def refusal(code: str, message: str = "why", status: int = 400) -> ClientError:
 
 
 DENIED = refusal("AccessDenied", "not for you", 403)
-#: Ways in which an endpoint says that it does not have a call.
+#: Ways in which an endpoint says that it does not have a call: the first is how moto says it within this process.
 ABSENT = {
     "not implemented": NotImplementedError("not here"),
     "a page instead of XML": ResponseParserError("Unable to parse response: <!doctype html>"),
